@@ -1,0 +1,36 @@
+# `make demo` and `make test` work on a bare machine with Python 3.11, make and a C compiler.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := cli.py crawler distill index publish rewards
+
+.PHONY: demo test test-system lint bench clean
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	# torch first and by itself: a CPU build where one is at hand, see README.
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	@sh docs/demo/run.sh $(CURDIR)/$(BIN)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not system'
+
+test-system: $(READY) tests/npm/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -m system
+
+tests/npm/node_modules/.package-lock.json: tests/npm/package.json
+	cd tests/npm && npm install --no-audit --no-fund --silent
+
+lint: $(READY)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) tests/npm/node_modules build dist

@@ -1,0 +1,1 @@
+"""What is known: records, the DuckDB store and its migrations, vectors, search."""

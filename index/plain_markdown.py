@@ -1,0 +1,240 @@
+"""Raw Discourse Markdown → plain text. markdown-it finds the blocks; the inline marks are taken out here, because
+no Markdown library tells where in the source a word stands."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from index.plain import BlockKind, Builder
+from index.plain_html import read_html
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+_QUOTE_TAG = re.compile(r"\[quote(?:=(?:\"(?P<by>[^\"\]\n]{0,300})\"|[^\]\n]{0,300}))?\]|\[/quote\]", re.I)
+_BLANKED = re.compile(r"\[/?(?:details|spoiler|wrap|center|size|color|b|i|u|event|poll)(?:[ =][^\]\n]{0,300})?\]", re.I)
+_POLL = re.compile(r"\[poll[^\]\n]{0,300}\](?:(?!\[/poll\]).){0,20000}\[/poll\]", re.I | re.S)
+
+# Marks to take out of a line of text. Each alternative is bounded, so that no input makes it slow.
+_MARK = re.compile(
+    r"(?P<escape>\\[!-/:-@\[-`{-~])"
+    r"|(?P<code>(?P<ticks>`{1,3})(?P<inner>[^`\n]{1,2000})(?P=ticks))"
+    r"|(?P<image>!\[[^\]\n]{0,500}\]\([^)\n]{0,2000}\))"
+    r"|(?P<link_end>\]\([^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,500})?(?:\s+\"[^\"\n]{0,300}\")?\))"
+    r"|(?P<struck>~~[^~\n]{1,1000}~~)"
+    r"|(?P<autolink><(?P<url>(?:https?://|mailto:)[^>\s]{1,2000})>)"
+    r"|(?P<comment><!--(?:(?!-->).){0,5000}-->)"
+    r"|(?P<br><br\s*/?>)"
+    r"|(?P<hidden><(?P<hidden_name>span|div|p|s|del|script|style)(?P<hidden_rest>[^<>\n]{0,1000})>)"
+    r"|(?P<tag></?[a-zA-Z][^<>\n]{0,1000}>)"
+    r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)"
+    r"|(?P<strong>\*{1,3}|(?<![A-Za-z0-9_])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![A-Za-z0-9_]))"
+)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|\bhidden\b", re.I)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"maxNesting": 60}).enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+def read_markdown(source: str, builder: Builder) -> None:
+    """Read Discourse Markdown into the builder."""
+    source = source.replace("\0", " ").replace("\r", "\n") if "\r\n" not in source else source.replace("\0", " ").replace("\r\n", " \n")
+    text, quotes = _without_quote_tags(source)
+    text = _POLL.sub(_blank, text)
+    text = _BLANKED.sub(_blank, text)
+    lines = text.split("\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line) + 1)
+    _Reader(text, lines, starts, quotes, builder).read(_parser().parse(text))
+
+
+def _blank(match: re.Match[str]) -> str:
+    """The same length of white space, with a line break at each end so that blocks part there."""
+    tag = match.group()
+    return "\n" + " " * (len(tag) - 2) + "\n" if "\n" not in tag else re.sub(r"[^\n]", " ", tag)
+
+
+def _without_quote_tags(source: str) -> tuple[str, list[tuple[int, int, str | None]]]:
+    """Blank [quote] tags, keeping every position, and say which ranges they enclose and whom they quote."""
+    quotes: list[tuple[int, int, str | None]] = []
+    open_tags: list[tuple[int, str | None]] = []
+    for match in _QUOTE_TAG.finditer(source):
+        if match.group().startswith("[/"):
+            if open_tags:
+                start, by = open_tags.pop()
+                quotes.append((start, match.start(), by))
+        elif len(open_tags) < 50:
+            open_tags.append((match.end(), _quoted(match["by"])))
+    quotes.extend((start, len(source), by) for start, by in open_tags)
+    return _QUOTE_TAG.sub(_blank, source), quotes
+
+
+def _quoted(by: str | None) -> str | None:
+    """'ann, post:3, topic:12' → 'ann/12/3'."""
+    if not by:
+        return None
+    parts = {key.strip(): value.strip() for key, _, value in (part.partition(":") for part in by.split(",")[1:])}
+    return f"{by.split(',')[0].strip()}/{parts.get('topic', '')}/{parts.get('post', '')}"
+
+
+class _Reader:
+    def __init__(self, text: str, lines: list[str], starts: list[int], quotes: list[tuple[int, int, str | None]], builder: Builder) -> None:
+        self.text, self.lines, self.starts, self.quotes, self.builder = text, lines, starts, quotes, builder
+        self.lists: list[list[int]] = []  # [list id, ordered, count] of the open lists
+        self.list_count = 0
+        self.quote_depth = 0
+        self.cell_search = 0
+
+    def read(self, tokens: list[Token]) -> None:
+        heading = 0
+        in_table = False
+        for token in tokens:
+            match token.type:
+                case "bullet_list_open" | "ordered_list_open":
+                    start = token.attrGet("start")
+                    self.lists.append([self.list_count, int(token.type == "ordered_list_open"), int(start) - 1 if start is not None else 0])
+                    self.list_count += 1
+                case "bullet_list_close" | "ordered_list_close":
+                    self.lists.pop()
+                case "list_item_open":
+                    self.lists[-1][2] += 1
+                case "blockquote_open":
+                    self.quote_depth += 1
+                case "blockquote_close":
+                    self.quote_depth -= 1
+                case "heading_open":
+                    heading = int(token.tag[1])
+                case "heading_close":
+                    heading = 0
+                case "table_open":
+                    in_table = True
+                case "table_close":
+                    in_table = False
+                case "tr_open" if token.map:
+                    self.cell_search = self.starts[token.map[0]]
+                case "inline" if token.map:
+                    self._inline(token, heading, in_table)
+                case "fence" | "code_block" if token.map:
+                    self._code(token)
+                case "html_block" if token.map:
+                    self._html(token)
+                case _:
+                    pass
+
+    def _inline(self, token: Token, heading: int, in_table: bool) -> None:
+        assert token.map is not None
+        begin = self.starts[token.map[0]]
+        if in_table:
+            self._cell(token)
+            self._end("table", begin)
+            return
+        for number, content in enumerate(token.content.split("\n")):
+            line = token.map[0] + number
+            if line >= len(self.lines):
+                break
+            at = self.lines[line].rfind(content) if content else 0
+            if number:
+                self.builder.line_break(self.starts[line])
+            if at >= 0:
+                self._marked(content, self.starts[line] + at)
+        self._end("heading" if heading else "item" if self.lists else "paragraph", begin, heading)
+
+    def _cell(self, token: Token) -> None:
+        at = self.text.find(token.content, self.cell_search) if token.content else -1
+        if at >= 0:
+            self._marked(token.content, at)
+            self.cell_search = at + len(token.content)
+
+    def _code(self, token: Token) -> None:
+        assert token.map is not None
+        fenced = token.type == "fence"
+        first, last = token.map[0] + int(fenced), min(token.map[1], len(self.lines))
+        for line in range(first, last):
+            if fenced and line == last - 1 and re.fullmatch(r"[\s>]*(?:`{3,}|~{3,})\s*", self.lines[line]):
+                break
+            self.builder.add(self.lines[line] + "\n", self.starts[line], keep_space=True)
+        self._end("code", self.starts[token.map[0]])
+
+    def _html(self, token: Token) -> None:
+        assert token.map is not None
+        begin, end = self.starts[token.map[0]], self.starts[min(token.map[1], len(self.lines))]
+        if self._quote_at(begin) or self.quote_depth:
+            self.builder.add(re.sub(r"<[^<>]{0,1000}>", lambda m: " " * len(m.group()), self.text[begin:end]), begin)
+            self._end("quote", begin)
+        else:
+            read_html(self.text[begin:end], self.builder, begin)
+
+    def _end(self, kind: BlockKind, begin: int, level: int = 0) -> None:
+        place: dict[str, object] = {"level": level} if level else {}
+        if self.lists:
+            list_id, ordered, count = self.lists[-1]
+            place |= {"list_id": list_id, "ordered": bool(ordered), "list_index": count, "depth": len(self.lists)}
+        quote = self._quote_at(begin)
+        if quote:
+            kind, place = "quote", {**place, "quote_of": quote[2]}
+        elif self.quote_depth:
+            kind = "quote"
+        self.builder.end_block(kind, **place)
+
+    def _quote_at(self, position: int) -> tuple[int, int, str | None] | None:
+        return next((quote for quote in self.quotes if quote[0] <= position < quote[1]), None)
+
+    def _marked(self, content: str, start: int) -> None:
+        """Write a line of text without its Markdown marks."""
+        position, hidden_until = 0, ""
+        open_brackets: list[int] = []
+        for mark in _MARK.finditer(content):
+            if hidden_until:
+                if mark.group().lower().startswith(hidden_until):
+                    hidden_until, position = "", mark.end()
+                continue
+            self._text(content, position, mark.start(), start, open_brackets)
+            position = mark.end()
+            if mark["escape"]:
+                self.builder.add(mark.group()[1], start + mark.start() + 1)
+            elif mark["code"]:
+                self.builder.add(mark["inner"], start + mark.start("inner"))
+            elif mark["autolink"]:
+                self.builder.add(mark["url"], start + mark.start("url"))
+            elif mark["entity"]:
+                self.builder.add(html.unescape(mark.group()), start + mark.start(), len(mark.group()))
+            elif mark["br"]:
+                self.builder.line_break(start + mark.start())
+            elif mark["hidden"] and (mark["hidden_name"].lower() in ("s", "del", "script", "style") or _HIDDEN.search(mark["hidden_rest"])):
+                hidden_until = f"</{mark['hidden_name'].lower()}"
+            elif mark["strong"] and not _is_emphasis(content, mark):
+                self.builder.add(mark.group(), start + mark.start())
+        if not hidden_until:
+            self._text(content, position, len(content), start, open_brackets)
+
+    def _text(self, content: str, begin: int, end: int, start: int, open_brackets: list[int]) -> None:
+        """Plain characters; the "[" of a link goes, since its "](…)" is a mark too."""
+        piece = content[begin:end]
+        at = 0
+        while (bracket := piece.find("[", at)) >= 0:
+            self.builder.add(piece[at:bracket], start + begin + at)
+            if not _LINK_TAIL.match(content, begin + bracket):
+                self.builder.add("[", start + begin + bracket)
+            at = bracket + 1
+        self.builder.add(piece[at:], start + begin + at)
+
+
+_LINK_TAIL = re.compile(r"\[[^\[\]\n]{0,500}\]\(")
+
+
+def _is_emphasis(content: str, mark: re.Match[str]) -> bool:
+    """Asterisks between spaces are signs ("2 * 3"); next to a word they are marks."""
+    before = content[mark.start() - 1 : mark.start()]
+    after = content[mark.end() : mark.end() + 1]
+    return bool(before.strip() or after.strip())

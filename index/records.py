@@ -1,0 +1,273 @@
+"""What the stages pass to each other: frozen records, ids as strings with their kind in front.
+
+Times are ISO 8601 UTC strings ending in Z ("2024-05-01T10:00:00Z"): they sort as they read and hash the same
+everywhere. Nothing here holds a float: scores are basis points (1/10,000), money is integer base units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+PROCEDURE_SCHEMA = "precipitate/procedure/1"
+
+PostState = Literal["live", "edited", "author_deleted", "moderated", "pruned", "missing_unconfirmed"]
+PostFormat = Literal["cooked", "raw"]
+StanceKind = Literal["support", "dissent", "amendment", "alternative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that is read, named by its address."""
+
+    id: str  # "discourse:forum.example.org"
+    kind: str  # "discourse" | "archive"
+    address: str  # what the user typed: "https://forum.example.org" or a folder
+    base_url: str  # where permalinks point: "https://forum.example.org"
+    title: str = ""
+    licence: str | None = None
+    payable: bool = True
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A writer, by the network's lasting id where it gives one; the handle may change."""
+
+    id: str  # "discourse:forum.example.org/u/7"
+    source: str
+    handle: str  # "ann"
+    name: str = ""  # display name: shown, never used to tell people apart
+    staff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    id: str  # "discourse:forum.example.org/t/3"
+    source: str
+    title: str
+    created: str
+    permalink: str
+    category: str = ""
+    tags: tuple[str, ...] = ()
+    accepted_post: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post as the network gave it; the plain text is derived from `body` by the loader."""
+
+    id: str  # "discourse:forum.example.org/p/12"
+    source: str
+    thread: str
+    number: int | None  # position in its thread, from 1, where the network has one
+    author: str
+    created: str
+    format: PostFormat  # what `body` is: cooked HTML or raw Markdown
+    body: str
+    permalink: str
+    edited: str | None = None  # when last edited, if ever
+    version: int = 1
+    reply_to: str | None = None
+    state: PostState = "live"
+    likes: int = 0
+    kind: str = "post"  # "post" | "action": a moderator's or the system's note
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody's like of a post; `actor` is "" and `count` the total where the network hides who it was."""
+
+    post: str
+    actor: str
+    kind: str = "like"
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    kind: Literal["reply", "quote", "mention", "link", "discusses", "bridged_from"]
+    post: str  # from
+    target: str  # a post, thread, author or URL
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Explicit word that a post is gone."""
+
+    post: str
+    state: PostState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that was left out of the store, and why."""
+
+    source: str
+    where: str  # "topics.jsonl:17" or an address
+    reason: str  # short and countable: "post without author"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One sentence or list item of a post, with its span in the post's plain text."""
+
+    post: str
+    start: int
+    end: int
+    text: str
+    kind: str  # "sentence" | "item" | "heading"
+    block: int  # ordinal of its block in the post
+    list_id: int  # which list of the post, -1 outside lists
+    list_index: int  # place in that list from 1, 0 outside lists
+    ordered: bool  # the list is numbered
+    depth: int  # nesting of the list item
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a passage says to do: verb, object, actor, modality, polarity, condition; spans are words of the post."""
+
+    verb: str  # lemma: "submit"
+    object: str
+    actor: str | None
+    modality: str  # "imperative" | "obligation" | "permission" | "proposal" | "account" | "statement"
+    negated: bool
+    condition: str | None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    role: Literal["states", "confirms"]
+    post: str
+    thread: str
+    number: int | None
+    author: str
+    handle: str
+    permalink: str
+    created: str
+    start: int
+    end: int
+    exact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    kind: StanceKind
+    step: int | None
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    n: int
+    text: str
+    citations: tuple[Citation, ...]
+    previous_text: str | None = None
+    actor: str | None = None
+    condition: str | None = None
+    after: tuple[int, ...] = ()
+    optional: bool = False
+    flags: tuple[str, ...] = ()
+    support: int = 0
+    dissent: int = 0
+    first_said_by: str = ""
+    first_said_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """An SOP as exported; `record()` is the line of procedures.jsonl (see docs/records.md)."""
+
+    id: str
+    version: int
+    version_id: str
+    supersedes: str | None
+    status: str
+    title: str
+    goal: str
+    purpose: str | None
+    preconditions: tuple[str, ...]
+    roles: tuple[str, ...]
+    tools: tuple[str, ...]
+    verification: tuple[str, ...]
+    language: str
+    ordered: bool
+    steps: tuple[Step, ...]
+    stances: tuple[Stance, ...]
+    alternatives: tuple[str, ...]
+    forked_from: str | None
+    sources: tuple[dict[str, str | None], ...]
+    threads: tuple[str, ...]
+    quality: dict[str, int]
+    generator: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """The exported JSON object, keys in their documented order."""
+        return {"schema": PROCEDURE_SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What one author earned for one role in one step, in credit points (integers)."""
+
+    author: str
+    procedure: str
+    version_id: str
+    step: int
+    role: str
+    points: int
+    post: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """This account is paid at this address."""
+
+    author: str
+    address: str  # EIP-55 checksummed
+    origin: str  # "import payees.csv:3"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    name: str
+    budget: int  # base units
+    token: str
+    decimals: int
+    policy: str
+    state: str  # "open" | "allocated"
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A share of a round, in base units; `held` where no address is known yet."""
+
+    round: str
+    author: str
+    points: int
+    amount: int
+    address: str | None
+    state: Literal["paid", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    address: str
+    amount: int
+    authors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: int
+    started: str
+    finished: str | None
+    status: str  # "running" | "ok" | "partial" | "error"
+    config: str
+    counts: dict[str, Any]

@@ -1,0 +1,112 @@
+"""From crawler to store: batches on disk first, then one loader.
+
+A crawler writes each batch of records together with the cursor that stands behind it. The loader commits records and
+cursor in one transaction and only then removes the file. So a `kill -9` at any moment loses nothing: an unfinished
+file has no final name yet, a finished one is loaded by the next run, and one that was committed but not yet removed is
+recognised by its id.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
+from index.store import Store, now
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Which posts a thread held when it was looked at: one that is missing twice counts as pruned."""
+
+    thread: str
+    posts: tuple[str, ...]
+
+
+Record = Source | Author | Thread | Post | Reaction | Edge | Tombstone | Reject | Roster
+
+RECORDS: dict[str, Any] = {cls.__name__: cls for cls in (Source, Author, Thread, Post, Reaction, Edge, Tombstone, Reject, Roster)}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one source in the order they were read; `cursor` takes effect with them."""
+
+    id: str
+    source: str
+    seen: str  # when it was read
+    cursor: dict[str, str] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+
+
+def write_batch(spool: Path, source: str, records: Iterable[Record], cursor: Mapping[str, str], order: int = 0) -> Path:
+    """Put a batch into the spool; it is there whole and synced, or not at all. `order` sorts files of one moment."""
+    seen = now()
+    name = f"{seen.replace(':', '')}-{order:08d}-{uuid.uuid4().hex[:8]}"
+    temporary, final = spool / f".{name}.part", spool / f"{name}.jsonl"
+    with open(temporary, "w", encoding="utf-8", errors="surrogatepass") as out:
+        out.write(json.dumps({"id": name, "source": source, "seen": seen, "cursor": dict(cursor)}) + "\n")
+        for record in records:
+            out.write(json.dumps({"type": type(record).__name__, **asdict(record)}) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(temporary, final)
+    return final
+
+
+def read_batch(path: Path) -> Batch:
+    with open(path, encoding="utf-8") as lines:
+        head = json.loads(next(lines))
+        return Batch(**head, records=tuple(_record(json.loads(line)) for line in lines))
+
+
+def _record(data: dict[str, Any]) -> Record:
+    cls = RECORDS[data.pop("type")]
+    for key, value in data.items():
+        if isinstance(value, list):
+            data[key] = tuple(value)
+    record: Record = cls(**data)
+    return record
+
+
+def waiting(spool: Path) -> list[Path]:
+    """Finished batches, oldest first."""
+    return sorted(spool.glob("*.jsonl"))
+
+
+def clear_unfinished(spool: Path) -> None:
+    """Remove what a crash left half-written; only to be called under the workspace lock."""
+    for part in spool.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def load_spool(spool: Path, store: Store) -> Iterator[Batch]:
+    """Commit every waiting batch, in order, and yield each after its commit."""
+    for path in waiting(spool):
+        batch = read_batch(path)
+        load_batch(store, batch)
+        path.unlink()
+        yield batch
+
+
+def load_batch(store: Store, batch: Batch) -> None:
+    """Commit one batch and its cursor in one transaction; a batch that was committed before does nothing."""
+    from index import tables_discussion as tables
+
+    with store.transaction():
+        if not tables.remember_batch(store, batch.id):
+            return
+        by_type: dict[type, list[Any]] = {}
+        for record in batch.records:
+            by_type.setdefault(type(record), []).append(record)
+        tables.load_records(store, batch.source, batch.seen, by_type)
+        tables.set_cursor(store, batch.source, batch.cursor)
+
+
+def records_of(by_type: Mapping[type, Sequence[Any]], kind: type) -> Sequence[Any]:
+    return by_type.get(kind, ())

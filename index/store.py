@@ -1,0 +1,105 @@
+"""The DuckDB store: open, migrate, one transaction at a time. The tables' queries live in index/tables_*.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from index.errors import StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+MEMORY_LIMIT = "1GB"
+
+
+def now() -> str:
+    """Now, as the records write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """One connection to a workspace's database. `execute` returns rows as tuples, `rows` as dicts."""
+
+    def __init__(self, path: Path | str, read_only: bool = False) -> None:
+        import duckdb
+
+        try:
+            self.connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            raise StoreError(f"cannot open {path}: {str(error).splitlines()[0]}", "see that no other process holds it") from None
+        # A workspace's database is never a way to other files: no extensions, no remote reads.
+        self.connection.execute("SET memory_limit = ?", [MEMORY_LIMIT])
+        self.connection.execute("SET threads = 2")
+        self.connection.execute("SET preserve_insertion_order = true")
+        if not read_only:
+            self._migrate()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; nested use joins the outer transaction's fate through the exception."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, list(parameters)).fetchall()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        cursor = self.connection.execute(sql, list(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def upsert(self, table: str, batch: pa.Table, replace: bool = True) -> None:
+        """Insert an Arrow table by column name; rows whose key is there are replaced, or kept with `replace=False`."""
+        if batch.num_rows == 0:
+            return
+        columns = ", ".join(batch.column_names)
+        verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
+        self.connection.register("incoming", batch)
+        try:
+            self.connection.execute(f"{verb} INTO {table} ({columns}) SELECT {columns} FROM incoming")
+        finally:
+            self.connection.unregister("incoming")
+
+    def _migrate(self) -> None:
+        self.connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name VARCHAR, applied VARCHAR)")
+        done = {row[0] for row in self.execute("SELECT number FROM migrations")}
+        known = {int(name.split("_")[0]): name for name in migration_names()}
+        if done - set(known):
+            raise StoreError(
+                f"the database has migration {max(done)}, this program knows up to {max(known)}", "install a newer precipitate"
+            )
+        for number in sorted(set(known) - done):
+            with self.transaction():
+                self.connection.execute(resources.files("index").joinpath("migrations", known[number]).read_text(encoding="utf-8"))
+                self.execute("INSERT INTO migrations VALUES (?, ?, ?)", [number, known[number], now()])
+
+
+def migration_names() -> list[str]:
+    folder = resources.files("index").joinpath("migrations")
+    return sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+
+
+def canonical_json(value: Any) -> str:
+    """The one way this project writes JSON that is hashed or compared: sorted keys, no spaces, UTF-8, no floats."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

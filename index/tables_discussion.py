@@ -1,0 +1,366 @@
+"""Queries about what was read: sources, cursors, authors, threads, posts, reactions, edges, tombstones, rejects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from index.plain import PLAIN_VERSION, Block, blocks_from_json, derive
+from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
+from index.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GONE = ("author_deleted", "moderated", "pruned")
+READABLE = "state NOT IN ('author_deleted', 'moderated', 'pruned') AND kind = 'post' AND plain <> ''"
+
+
+def body_hash(body: str) -> str:
+    return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- sources and cursors ------------------------------------------------------------------------------------------
+
+
+def add_source(store: Store, source: Source) -> None:
+    store.execute(
+        "INSERT INTO sources (id, kind, address, base_url, title, licence, payable, allow_private) VALUES (?,?,?,?,?,?,?,?) "
+        "ON CONFLICT (id) DO UPDATE SET kind=excluded.kind, address=excluded.address, base_url=excluded.base_url, "
+        "title=excluded.title, licence=excluded.licence, payable=excluded.payable, allow_private=excluded.allow_private",
+        [source.id, source.kind, source.address, source.base_url, source.title, source.licence, source.payable, source.allow_private],
+    )
+
+
+def sources(store: Store) -> list[Source]:
+    rows = store.rows("SELECT id, kind, address, base_url, title, licence, payable, allow_private FROM sources ORDER BY id")
+    return [Source(**row) for row in rows]
+
+
+def set_source_error(store: Store, source: str, error: str | None) -> None:
+    store.execute("UPDATE sources SET last_error = ? WHERE id = ?", [error, source])
+
+
+def cursor(store: Store, source: str) -> dict[str, str]:
+    return dict(store.execute("SELECT name, value FROM cursors WHERE source = ? ORDER BY name", [source]))
+
+
+def set_cursor(store: Store, source: str, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        store.execute("INSERT OR REPLACE INTO cursors (source, name, value) VALUES (?, ?, ?)", [source, name, value])
+
+
+def remember_batch(store: Store, batch: str) -> bool:
+    """True the first time a batch id is seen."""
+    if store.execute("SELECT 1 FROM batches WHERE id = ?", [batch]):
+        return False
+    store.execute("INSERT INTO batches VALUES (?)", [batch])
+    return True
+
+
+# --- loading ------------------------------------------------------------------------------------------------------
+
+
+def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> None:
+    """Bring records of one batch into the tables. Called inside a transaction."""
+    for record in by_type.get(Source, ()):
+        add_source(store, record)
+    _load_plainly(store, "authors", ["id", "source", "handle", "name", "staff"], by_type.get(Author, ()))
+    _load_plainly(
+        store, "threads", ["id", "source", "title", "created", "permalink", "category", "tags", "accepted_post"], by_type.get(Thread, ())
+    )
+    rejects = list(by_type.get(Reject, ()))
+    rejects += _load_posts(store, source, seen, by_type.get(Post, ()))
+    _load_reactions(store, by_type.get(Reaction, ()))
+    _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
+    for roster in by_type.get(_roster(), ()):
+        _note_missing(store, roster.thread, roster.posts)
+    _bury(store, seen, by_type.get(Tombstone, ()))
+    _load_rejects(store, rejects)
+
+
+def _roster() -> type:
+    from index.spool import Roster
+
+    return Roster
+
+
+def _load_plainly(store: Store, table: str, columns: list[str], records: Sequence[Any]) -> None:
+    if not records:
+        return
+    import pyarrow as pa
+
+    last = {tuple(getattr(r, c) for c in _keys(table)): r for r in records}  # the last word in a batch counts
+    data: dict[str, Any] = {c: [_plain_value(getattr(r, c)) for r in last.values()] for c in columns}
+    if "tags" in data:
+        data["tags"] = pa.array(data["tags"], pa.list_(pa.string()))
+    if "accepted_post" in data:
+        data["accepted_post"] = pa.array(data["accepted_post"], pa.string())
+    store.upsert(table, pa.table(data))
+
+
+def _keys(table: str) -> tuple[str, ...]:
+    return {"authors": ("id",), "threads": ("id",), "edges": ("kind", "post", "target")}[table]
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_storable(v) for v in value]
+    return _storable(value) if isinstance(value, str) else value
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates cannot be written as UTF-8; they become the replacement character."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
+    if not rejects:
+        return
+    import pyarrow as pa
+
+    last = {(r.source, r.where, r.reason): r for r in rejects}
+    rows = list(last.values())
+    store.upsert(
+        "rejects",
+        pa.table(
+            {
+                "source": [r.source for r in rows],
+                "place": [_storable(r.where) for r in rows],
+                "reason": [r.reason for r in rows],
+                "detail": [_storable(r.detail)[:500] for r in rows],
+            }
+        ),
+    )
+
+
+def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
+    """Reactions of a post are told whole each time: those of earlier tellings give way."""
+    if not reactions:
+        return
+    import pyarrow as pa
+
+    posts = sorted({r.post for r in reactions})
+    store.connection.register("told", pa.table({"post": posts}))
+    try:
+        store.connection.execute("DELETE FROM reactions WHERE post IN (SELECT post FROM told)")
+    finally:
+        store.connection.unregister("told")
+    last = {(r.post, r.actor, r.kind): r for r in reactions if r.count > 0}
+    if last:
+        rows = list(last.values())
+        store.upsert(
+            "reactions",
+            pa.table({"post": [r.post for r in rows], "actor": [r.actor for r in rows], "kind": [r.kind for r in rows], "count": pa.array([r.count for r in rows], pa.int32())}),
+        )
+
+
+@dataclass(slots=True)
+class _Known:
+    body_hash: str
+    version: int
+    edited: str | None
+    first_seen: str
+    state: str
+    plain_version: str
+
+
+def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> list[Reject]:
+    """New posts come in; a post with another body is an edit, and the older body goes to post_versions."""
+    if not posts:
+        return []
+    known = _known_posts(store, [post.id for post in posts])
+    buried = {row[0] for row in store.execute("SELECT post FROM tombstones")}
+    current: dict[str, tuple[Post, _Known]] = {}
+    versions: list[tuple[Post | None, str, _Known]] = []
+    for post in posts:
+        if post.id in buried:
+            continue
+        digest = body_hash(post.body)
+        if post.id in current:
+            earlier_post, earlier = current[post.id]
+        else:
+            earlier_post, earlier = None, known.get(post.id)  # type: ignore[assignment]
+        fresh = _Known(digest, post.version, post.edited, seen if earlier is None else earlier.first_seen, post.state, PLAIN_VERSION)
+        if earlier is None or earlier.body_hash == digest:
+            current[post.id] = (post, fresh)
+        elif (post.version, post.edited or "") >= (earlier.version, earlier.edited or ""):
+            versions.append((earlier_post, post.id, earlier))
+            current[post.id] = (_as_edited(post), fresh)
+        else:
+            versions.append((post, post.id, fresh))
+    _store_versions(store, seen, versions)
+    return _store_posts(store, source, seen, list(current.values()))
+
+
+def _as_edited(post: Post) -> Post:
+    from dataclasses import replace
+
+    return replace(post, state="edited") if post.state == "live" else post
+
+
+def _known_posts(store: Store, ids: Sequence[str]) -> dict[str, _Known]:
+    import pyarrow as pa
+
+    store.connection.register("wanted", pa.table({"id": sorted(set(ids))}))
+    try:
+        rows = store.execute(
+            "SELECT p.id, p.body_hash, p.version, p.edited, p.first_seen, p.state, p.plain_version FROM posts p JOIN wanted w ON p.id = w.id"
+        )
+    finally:
+        store.connection.unregister("wanted")
+    return {row[0]: _Known(*row[1:]) for row in rows}
+
+
+def _store_versions(store: Store, seen: str, versions: Sequence[tuple[Post | None, str, _Known]]) -> None:
+    for post, post_id, known in versions:
+        if post is None:  # the stored body is the older one
+            store.execute(
+                "INSERT OR IGNORE INTO post_versions SELECT id, body_hash, version, edited, format, body, first_seen FROM posts WHERE id = ?",
+                [post_id],
+            )
+        else:
+            store.execute(
+                "INSERT OR IGNORE INTO post_versions VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [post_id, body_hash(post.body), post.version, post.edited, post.format, _storable(post.body), known.first_seen or seen],
+            )
+
+
+def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post, _Known]]) -> list[Reject]:
+    import pyarrow as pa
+
+    if not rows:
+        return []
+    plains = [derive(_storable(post.body), post.format) for post, _ in rows]
+    posts = [post for post, _ in rows]
+    columns: dict[str, pa.Array] = {
+        name: pa.array([_plain_value(getattr(post, name)) for post in posts], pa.string())
+        for name in ("id", "source", "thread", "author", "created", "format", "body", "permalink", "edited", "reply_to", "state", "kind")
+    }
+    columns |= {name: pa.array([getattr(post, name) for post in posts], pa.int32()) for name in ("number", "version", "likes")}
+    columns |= {
+        "body_hash": pa.array([known.body_hash for _, known in rows]),
+        "plain": pa.array([plain.text for plain in plains]),
+        "blocks": pa.array([plain.blocks_json() for plain in plains]),
+        "offsets": pa.array([plain.offsets_bytes() for plain in plains], pa.binary()),
+        "plain_version": pa.array([PLAIN_VERSION] * len(rows)),
+        "first_seen": pa.array([known.first_seen for _, known in rows]),
+        "last_seen": pa.array([seen] * len(rows)),
+    }
+    store.upsert("posts", pa.table(columns))
+    return [
+        Reject(source, post.id, "post read only in part", f"{len(post.body):,} characters; the whole body is stored")
+        for post, plain in zip(posts, plains, strict=True)
+        if plain.truncated
+    ]
+
+
+def _note_missing(store: Store, thread: str, present: Sequence[str]) -> None:
+    """A post gone from its thread is unconfirmed the first time and pruned the second; one that is back is live."""
+    here = set(present)
+    for post, state in store.execute("SELECT id, state FROM posts WHERE thread = ? AND state NOT IN ('author_deleted','moderated')", [thread]):
+        if post in here:
+            if state in ("missing_unconfirmed", "pruned"):
+                store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
+        elif state == "missing_unconfirmed":
+            store.execute("UPDATE posts SET state = 'pruned' WHERE id = ?", [post])
+        elif state != "pruned":
+            store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
+
+
+def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
+    """Word that a post is gone: its text goes from the store, in every version; that it was there stays known."""
+    for stone in tombstones:
+        store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
+        store.execute("UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post])
+        store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
+        store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
+        store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPost:
+    """A post as the distiller reads it: plain text and blocks."""
+
+    id: str
+    thread: str
+    number: int | None
+    author: str
+    handle: str
+    created: str
+    permalink: str
+    reply_to: str | None
+    likes: int
+    staff: bool
+    plain: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThread:
+    id: str
+    source: str
+    title: str
+    created: str
+    permalink: str
+    category: str
+    tags: tuple[str, ...]
+    accepted_post: str | None
+    posts: tuple[StoredPost, ...]
+
+
+def thread_hashes(store: Store) -> dict[str, str]:
+    """For each thread with readable posts: a hash of all that distilling it depends on."""
+    return dict(
+        store.execute(
+            "SELECT t.id, sha256(t.title || chr(10) || coalesce(t.accepted_post, '') || chr(10) || string_agg("
+            "p.id || ' ' || p.body_hash || ' ' || p.state || ' ' || p.author || ' ' || a.handle || ' ' || p.created || ' ' || p.plain_version || ' ' || coalesce(p.reply_to, ''), "
+            "chr(10) ORDER BY p.number, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
+            f"WHERE {READABLE.replace('state', 'p.state').replace('kind', 'p.kind').replace('plain <>', 'p.plain <>')} "
+            "GROUP BY t.id, t.title, t.accepted_post ORDER BY t.id"
+        )
+    )
+
+
+def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
+    """Threads with their readable posts in order, in the order of `ids`."""
+    import pyarrow as pa
+
+    ids = list(ids)
+    store.connection.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
+    try:
+        heads = {
+            row["id"]: row
+            for row in store.rows(
+                "SELECT t.id, t.source, t.title, t.created, t.permalink, t.category, t.tags, t.accepted_post FROM threads t JOIN wanted w ON t.id = w.id"
+            )
+        }
+        posts: dict[str, list[StoredPost]] = {}
+        for row in store.rows(
+            "SELECT p.id, p.thread, p.number, p.author, a.handle, p.created, p.permalink, p.reply_to, p.likes, a.staff, p.plain, p.blocks "
+            "FROM posts p JOIN wanted w ON p.thread = w.id JOIN authors a ON a.id = p.author "
+            "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.id"
+        ):
+            posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
+    finally:
+        store.connection.unregister("wanted")
+    return [StoredThread(**{**heads[i], "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ()))) for i in ids if i in heads]
+
+
+def reject_counts(store: Store) -> list[dict[str, Any]]:
+    return store.rows("SELECT source, reason, count(*) AS count, min(place) AS example FROM rejects GROUP BY source, reason ORDER BY source, count DESC, reason")
+
+
+def post_counts(store: Store) -> dict[str, dict[str, int]]:
+    """Per source: threads, posts and their states."""
+    rows = store.rows(
+        "SELECT source, count(*) AS posts, count(DISTINCT thread) AS threads, count(DISTINCT author) AS authors, "
+        "count(*) FILTER (state = 'edited') AS edited, count(*) FILTER (state IN ('author_deleted','moderated','pruned')) AS gone, "
+        "count(*) FILTER (state = 'missing_unconfirmed') AS missing FROM posts GROUP BY source ORDER BY source"
+    )
+    return {row.pop("source"): row for row in rows}
