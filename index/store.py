@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -79,7 +79,14 @@ class Store:
         try:
             self.connection.execute(f"{verb} INTO {table} ({columns}) SELECT {columns} FROM incoming")
         finally:
-            self.connection.unregister("incoming")
+            self._forget("incoming")
+
+    def _forget(self, view: str) -> None:
+        """Drop a registered table; in a transaction that already failed this cannot be done, nor need it be."""
+        import duckdb
+
+        with suppress(duckdb.TransactionException):
+            self.connection.unregister(view)
 
     def _migrate(self) -> None:
         self.connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name VARCHAR, applied VARCHAR)")

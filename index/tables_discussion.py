@@ -185,7 +185,8 @@ def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> 
             earlier_post, earlier = None, known.get(post.id)  # type: ignore[assignment]
         fresh = _Known(digest, post.version, post.edited, seen if earlier is None else earlier.first_seen, post.state, PLAIN_VERSION)
         if earlier is None or earlier.body_hash == digest:
-            current[post.id] = (post, fresh)
+            # Seen again as it was: what was edited once stays edited.
+            current[post.id] = (_as_edited(post) if earlier is not None and earlier.state == "edited" else post, fresh)
         elif (post.version, post.edited or "") >= (earlier.version, earlier.edited or ""):
             versions.append((earlier_post, post.id, earlier))
             current[post.id] = (_as_edited(post), fresh)
@@ -350,6 +351,21 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
     finally:
         store.connection.unregister("wanted")
     return [StoredThread(**{**heads[i], "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ()))) for i in ids if i in heads]
+
+
+def forget_rejects(store: Store, source: str, reason: str = "") -> None:
+    """Before a source is read again: what was left out of it, for reasons that begin like this."""
+    store.execute("DELETE FROM rejects WHERE source = ? AND starts_with(reason, ?)", [source, reason])
+
+
+def unconfirmed_threads(store: Store, source: str) -> list[str]:
+    """Threads where a post was missing at the last look: it counts as gone when a second look misses it, too."""
+    return [
+        row[0]
+        for row in store.execute(
+            "SELECT DISTINCT thread FROM posts WHERE source = ? AND state = 'missing_unconfirmed' ORDER BY thread", [source]
+        )
+    ]
 
 
 def reject_counts(store: Store) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Who is owed what: procedures → credit → allocation → payouts; identities and exports."""

@@ -1,0 +1,221 @@
+"""Frames: what a passage says to do (verb, object, actor, modality, polarity, condition).
+
+A shallow reader: clause openers, modals and verb forms from lemminflect's dictionary. It never guesses a word: each
+part is copied from the passage or None. Polarity is part of the frame, so "don't send X" can never become "send X".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from index.records import Frame
+
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z'’/-]*|\d[\w.,]*|[^\sA-Za-z\d]")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+
+# Openers that come before the clause that says what to do; they carry order, not meaning.
+OPENER = re.compile(
+    r"^\s*(?:[\"“”'‘(\[]*)(?:(?:and|or|but|so|also|then|next|now|finally|lastly|first|firstly|second|secondly|third|thirdly|afterwards?|"
+    r"after that|once done|again|alternatively|optionally|additionally|ideally|instead|simply|just|please|kindly|in addition|to begin with|to start|"
+    r"(?:step|phase|stage)\s+(?:\d+|one|two|three|four|five))\b[\s,:.–-]*)+",
+    re.I,
+)
+_CONDITION = re.compile(
+    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|on|every)\b[^,;:]{2,140}?)\s*[,;:]\s+",
+    re.I,
+)
+_TAIL_CONDITION = re.compile(r"\b(?P<condition>(?:if|unless|only when|when|once|as soon as|provided that|in case|until)\s+[^.;,]{4,140})[.;,]?\s*$", re.I)
+_PURPOSE = re.compile(r"^\s*(?:in order\s+)?to\s+[a-z][^,;:]{3,120}?,\s+", re.I)
+_LABEL = re.compile(r"^\s*(?P<label>[A-Z][^:.!?]{1,60}?)\s*(?::|\s[–—-]\s)\s+(?=\S)")
+
+_MODAL = re.compile(
+    r"\b(?P<modal>must|shall|should|ought to|needs? to|need only|has to|have to|had to|is required to|are required to|(?:is|are) (?:expected|encouraged|asked|responsible|supposed|advised|recommended|allowed|able|going) (?:to|for)|"
+    r"is to|are to|will|would|can|could|may|might|cannot|can['’]t|won['’]t|shouldn['’]t|mustn['’]t|couldn['’]t|wouldn['’]t|want to|wish to|you['’]ll|we['’]ll|i['’]ll|they['’]ll)\b"
+    r"(?P<between>(?:\s+(?:not|also|then|only|always|never|first|now|be|either|still|just|simply|both|ideally|all|have|need to|want to|be able to|subsequently|typically|usually|generally))*)"
+    r"\s+(?P<verb>[a-z][a-z-]+)",
+    re.I,
+)
+_PROPOSAL = re.compile(r"\b(?:i|we)\s+(?:would\s+|['’]d\s+)?(?:propose|suggest|recommend|advise)\b|\blet['’]?s\b|\b(?:my|our|the) (?:proposal|suggestion|recommendation) is\b|\bhow about\b|\bwhat if we\b|\bit (?:would|might) be (?:better|best|good|great|nice|useful|helpful) (?:to|if)\b|\b(?:try|consider)\b", re.I)
+_NEGATION = re.compile(r"\b(?:not|never|no longer|without|avoid|cannot|neither|nor)\b|n['’]t\b|\b(?:do|does|did|is|are|was|were|should|must|can|could|would|will|have|has|need)nt\b", re.I)
+_OPTIONAL = re.compile(r"\b(?:optional(?:ly)?|if you (?:want|like|wish|prefer)|you (?:can|may|could) also|alternatively|not (?:required|mandatory|necessary)|feel free)\b", re.I)
+_ACCOUNT = re.compile(r"\b(?:i|we)(?:['’](?:ve|d)|\s+have|\s+had|\s+then|\s+just|\s+also|\s+first|\s+finally)*\s+(?P<verb>[a-z]+(?:ed|nt|d|t|w|k|g|n|e|s|p)?)\b", re.I)
+
+_MODALITY = {
+    "must": "obligation", "shall": "obligation", "should": "obligation", "ought to": "obligation", "needs to": "obligation", "need to": "obligation",
+    "has to": "obligation", "have to": "obligation", "will": "statement", "would": "hypothetical", "could": "permission", "can": "permission",
+    "may": "permission", "might": "hypothetical", "want to": "permission",
+}  # fmt: skip
+
+# Words that are base-form verbs in the dictionary and yet open sentences as something else.
+_NOT_IMPERATIVE = frozenset(
+    "thank thanks please like will may can might must while being have has had do does did is are was were am be let's hope wish guess think believe suppose "
+    "there this that it they we you he she i my our your the a an in on at of for with by from to as if when so but or and not no yes well good great "
+    "interesting right up out down over under about back even still only better best second first last next more most less least much many other same such own mean "
+    "love agree disagree sound seem look appear congrats welcome mind sorry hi hello hey dear per plus minus regard regarding given considering concerning including according "
+    "following based due current open-source free clear sure fine true long short small light full hard fast close live present future past total average net light key main "
+    "gas mainnet ether block".split()
+)
+
+
+@cache
+def _lemmatiser() -> object:
+    import lemminflect
+
+    return lemminflect
+
+
+@lru_cache(maxsize=100_000)
+def verb_lemma(word: str) -> str | None:
+    """The dictionary lemma of a word read as a verb, None where it cannot be one."""
+    lemmas = _lemmatiser().getAllLemmas(word.lower(), upos="VERB")  # type: ignore[attr-defined]
+    found = lemmas.get("VERB")
+    return found[0] if found else None
+
+
+def is_base_verb(word: str) -> bool:
+    return verb_lemma(word) == word.lower()
+
+
+@lru_cache(maxsize=50_000)
+def _only_noun(word: str) -> bool:
+    return not _lemmatiser().getAllLemmas(word.lower(), upos="VERB")  # type: ignore[attr-defined]
+
+
+def strip_openers(text: str) -> tuple[str, str | None]:
+    """(the clause that says what to do, its opening condition). Openers, labels and purposes are peeled off."""
+    condition: str | None = None
+    for _ in range(4):
+        before = text
+        text = text[m.end() :] if (m := OPENER.match(text)) and m.end() < len(text) else text
+        if (m := _CONDITION.match(text)) and m.end() < len(text):
+            condition = condition or m["condition"].strip()
+            text = text[m.end() :]
+        text = text[m.end() :] if (m := _PURPOSE.match(text)) and m.end() < len(text) else text
+        if text == before:
+            break
+    return text, condition
+
+
+def read_frame(text: str) -> Frame | None:
+    """The main frame of a passage, or None where nothing in it says that someone does something."""
+    body, condition = strip_openers(text)
+    label = _LABEL.match(body)
+    clause = body[label.end() :] if label and label.end() < len(body) and not _starts_imperative(body) else body
+    if label and clause is not body:
+        clause, inner = strip_openers(clause)
+        condition = condition or inner
+    if condition is None and (tail := _TAIL_CONDITION.search(clause)) and tail.start() > 8:
+        condition = tail["condition"].strip()
+    optional = bool(_OPTIONAL.search(text))
+    frame = _imperative(clause) or _imperative(body) or _modal(clause) or _account(clause) or _statement(clause)
+    if frame is None:
+        return None
+    verb, rest, actor, modality, negated = frame
+    return Frame(verb, _object(rest), actor, modality, negated, condition, optional)
+
+
+_Parts = tuple[str, str, str | None, str, bool]
+
+
+def _starts_imperative(text: str) -> bool:
+    return _imperative(text) is not None
+
+
+def _imperative(clause: str) -> _Parts | None:
+    words = _WORD.findall(clause[:120])
+    if not words:
+        return None
+    first = words[0].lower().replace("’", "'")
+    if first in ("don't", "dont", "never", "avoid") or (first == "do" and len(words) > 1 and words[1].lower() == "not"):
+        skip = 2 if first == "do" else 1
+        verb = words[skip].lower() if len(words) > skip else ""
+        lemma = "avoid" if first == "avoid" else verb_lemma(verb)
+        return (lemma, clause.partition(verb)[2], None, "imperative", True) if lemma and verb else None
+    if first in ("let's", "lets"):
+        verb = words[1].lower() if len(words) > 1 else ""
+        return (verb, clause.partition(verb)[2], "we", "proposal", False) if verb and is_base_verb(verb) else None
+    at = 0
+    while at < len(words) - 1 and words[at].lower().endswith("ly") and at < 2:  # "Carefully read …"
+        at += 1
+    verb = words[at].lower()
+    if verb in _NOT_IMPERATIVE or not is_base_verb(verb):
+        return None
+    after = words[at + 1].lower() if len(words) > at + 1 else ""
+    rest = clause.partition(words[at])[2]
+    # "Test results are …", "Set of …": a noun after all.
+    if after in ("is", "are", "was", "were", "has", "of", "will", "would", "should", "can", "must", "may", "by") or rest.startswith(("'", "’", "-", "/")):
+        return None
+    return verb, rest, None, "imperative", bool(_NEGATION.match(rest.strip()))
+
+
+def _modal(clause: str) -> _Parts | None:
+    match = _MODAL.search(clause)
+    if not match:
+        return None
+    verb = match["verb"].lower()
+    between = (match["between"] or "").lower()
+    lemma = verb_lemma(verb)
+    if lemma is None:
+        return None
+    modal = match["modal"].lower().replace("’", "'")
+    negated = bool(re.search(r"\b(?:not|never)\b", between)) or "n't" in modal or modal == "cannot"
+    modality = _MODALITY.get(modal, "obligation" if "to" in modal or "for" in modal else "statement")
+    if _PROPOSAL.search(clause[: match.start()]):
+        modality = "proposal"
+    return lemma, clause[match.end() :], _actor(clause[: match.start()]), modality, negated
+
+
+def _account(clause: str) -> _Parts | None:
+    match = _ACCOUNT.match(clause.strip())
+    if not match:
+        return None
+    verb = match["verb"].lower()
+    lemma = verb_lemma(verb)
+    if lemma is None or lemma in _STATES:
+        return None
+    modality = "account" if lemma != verb else "proposal" if _PROPOSAL.match(clause) else "statement"
+    return lemma, clause.strip()[match.end() :], clause.split()[0], modality, bool(_NEGATION.search(clause[: match.end() + 12]))
+
+
+_STATES = frozenset("be have do think believe agree love like feel know see mean want hope wish guess look seem wonder understand appreciate find disagree".split())
+
+
+def _statement(clause: str) -> _Parts | None:
+    """'The Foundation reviews …', 'Votes are counted by …': the first finite verb after a short subject."""
+    tokens = list(_WORD.finditer(clause[:160]))
+    for index, token in enumerate(tokens[1:8], start=1):
+        word = token.group().lower()
+        if word in ("is", "are", "gets", "get", "be") and index + 1 < len(tokens):
+            participle = tokens[index + 1].group().lower()
+            if participle == "not" and index + 2 < len(tokens):
+                participle = tokens[index + 2].group().lower()
+            lemma = verb_lemma(participle)
+            if lemma and lemma != participle and participle.endswith(("ed", "en", "nt", "t", "wn", "de", "d", "ne")):
+                return lemma, clause[tokens[index + 1].end() :], _actor(clause[: token.start()]), "statement", bool(_NEGATION.search(clause[token.start() : token.start() + 24]))
+            return None
+        lemma = verb_lemma(word)
+        if lemma and lemma != word and word.endswith("s") and not word.endswith("ss") and lemma not in _STATES and _looks_finite(tokens, index):
+            return lemma, clause[token.end() :], _actor(clause[: token.start()]), "statement", False
+    return None
+
+
+def _looks_finite(tokens: list[re.Match[str]], index: int) -> bool:
+    """A verb in -s is followed by its object, not by another verb ("tests are …")."""
+    after = tokens[index + 1].group().lower() if index + 1 < len(tokens) else ""
+    return after not in ("is", "are", "was", "were", "of", "and", "or", "that", "which", "who") and after != ""
+
+
+def _actor(before: str) -> str | None:
+    """The subject as it stands, where it is short enough to be one."""
+    words = before.split()
+    if not words or len(words) > 9:
+        return None
+    actor = " ".join(words).strip(" ,.:;(\"“”'")
+    return actor or None
+
+
+def _object(rest: str) -> str:
+    """The words after the verb, to the end of its clause."""
+    cut = re.split(r"[.;:!?]|,\s|\s(?:and|then|so that|because|if|when|once|before|after|unless|until|which|who)\s", rest, maxsplit=1)[0]
+    return " ".join(cut.split()[:12]).strip(" ,.:;()\"“”'")

@@ -1,0 +1,65 @@
+"""FAISS behind one door: exact inner product over unit vectors, ties broken by id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndex:
+    ids: tuple[str, ...]
+    _faiss: Any
+
+    def search(self, queries: Vectors, k: int) -> list[list[tuple[str, int]]]:
+        """For each int8 query row: up to k (id, cosine in basis points), best first, equal ones by id."""
+        import numpy as np
+
+        k = min(k, len(self.ids))
+        if k == 0 or len(queries) == 0:
+            return [[] for _ in range(len(queries))]
+        scores, rows = self._faiss.search(_unit(queries), k)
+        found = [
+            [(self.ids[row], int(np.rint(score * 10_000))) for score, row in zip(line, places, strict=True) if row >= 0]
+            for line, places in zip(scores, rows, strict=True)
+        ]
+        return [sorted(line, key=lambda hit: (-hit[1], hit[0])) for line in found]
+
+    def save(self, folder: Path, name: str) -> None:
+        import faiss
+
+        faiss.write_index(self._faiss, str(folder / f"{name}.faiss"))
+        (folder / f"{name}.ids.json").write_text(json.dumps(self.ids), encoding="utf-8")
+
+
+def build(ids: Sequence[str], vectors: Vectors) -> VectorIndex:
+    """An index of int8 vectors of shape (len(ids), dimensions)."""
+    import faiss
+
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    if len(ids):
+        index.add(_unit(vectors))
+    return VectorIndex(tuple(ids), index)
+
+
+def load(folder: Path, name: str) -> VectorIndex:
+    import faiss
+
+    ids = json.loads((folder / f"{name}.ids.json").read_text(encoding="utf-8"))
+    return VectorIndex(tuple(ids), faiss.read_index(str(folder / f"{name}.faiss")))
+
+
+def _unit(vectors: Vectors) -> npt.NDArray[np.float32]:
+    import numpy as np
+
+    wide = vectors.astype(np.float32)
+    return np.ascontiguousarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-9))

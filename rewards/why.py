@@ -1,0 +1,165 @@
+"""Why an author gets what they get: amount → credits → steps → the words themselves.
+
+Works on published records alone (a round's snapshot, or the credit records of a release), never on the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from index.errors import UnknownName
+from index.records import Author
+from rewards.allocation import split
+from rewards.identities import AuthorBook, handle_at_host
+from rewards.money import NATIVE, format_amount
+
+ROLE_WORDS = {
+    "first_said": "said it first",
+    "amended": "amended it",
+    "confirmed": "confirmed it",
+    "liked": "was liked for it",
+}
+
+
+def why(book: Mapping[str, Any] | Sequence[Mapping[str, Any]], author: str, uncredited: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Explain an author's share of a round (`book` is its snapshot) or their credit alone (`book` is credit records).
+
+    `author` is a handle, handle@host or a full id. Amounts in the result are strings of base units; the credits'
+    amounts sum to the author's exactly. Raises UsageError or UnknownName where `author` is not one author in the book.
+    """
+    snapshot: Mapping[str, Any]
+    snapshot = book if isinstance(book, Mapping) else {"round": None, "credits": book, "uncredited": uncredited, "allocations": []}
+    person = _find(snapshot, author)
+    earned = [record for record in snapshot["credits"] if record["author"] == person.id]
+    money = _money(snapshot, person.id)
+    return {
+        "author": person.id,
+        "handle": handle_at_host(person) if person.source else person.handle,
+        "round": snapshot["round"],
+        "points": sum(record["points"] for record in earned),
+        "of_points": sum(record["points"] for record in snapshot["credits"]),
+        "money": money,
+        "procedures": _by_procedure(earned, _amounts(earned, money)),
+        "nothing_for": [
+            {key: record[key] for key in ("procedure", "title", "step", "step_text", "why", "quote", "permalink", "created")}
+            for record in snapshot["uncredited"]
+            if record["author"] == person.id
+        ],
+    }
+
+
+def _find(snapshot: Mapping[str, Any], text: str) -> Author:
+    people = {
+        record["author"]: Author(record["author"], record["source"], record["handle"])
+        for record in (*snapshot["allocations"], *snapshot["credits"], *snapshot["uncredited"])
+    }
+    try:
+        return AuthorBook(people.values()).find(text)
+    except UnknownName as error:
+        where = f"round {snapshot['round']['name']}" if snapshot["round"] else "the credits"
+        raise UnknownName(f"author in {where}", text, [], f"{error.way_out}; who was never cited in an SOP earns nothing") from None
+
+
+def _money(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
+    """How the amount came about; None outside a round or for who got no share."""
+    share = next((a for a in snapshot["allocations"] if a["author"] == author), None)
+    if share is None:
+        return None
+    total, budget = snapshot["totals"]["points"], int(snapshot["round"]["budget"])
+    floor, remainder = divmod(share["points"] * budget, total)
+    payout = next((p for p in snapshot["payouts"] if author in p["authors"]), None)
+    return {
+        "amount": share["amount"],
+        "state": share["state"],
+        "address": share["address"],
+        "shared_with": [other for other in payout["authors"] if other != author] if payout else [],
+        "points": share["points"],
+        "of_points": total,
+        "budget": str(budget),
+        "floor": str(floor),
+        "remainder": f"{remainder}/{total}",
+        "rounded_up": int(share["amount"]) > floor,
+    }
+
+
+def _amounts(earned: Sequence[Mapping[str, Any]], money: Mapping[str, Any] | None) -> list[str | None]:
+    """The amount that each credit brought: the author's, split by points by the same rule."""
+    if money is None:
+        return [None] * len(earned)
+    parts = split({f"{place:09d}": record["points"] for place, record in enumerate(earned)}, int(money["amount"]))
+    return [str(parts.get(f"{place:09d}", 0)) for place in range(len(earned))]
+
+
+def _by_procedure(earned: Sequence[Mapping[str, Any]], amounts: Sequence[str | None]) -> list[dict[str, Any]]:
+    """Procedures, then steps, in the records' order."""
+    procedures: dict[str, dict[str, Any]] = {}
+    for record, amount in zip(earned, amounts, strict=True):
+        procedure = procedures.setdefault(
+            record["procedure"], {"procedure": record["procedure"], "title": record["title"], "points": 0, "steps": {}}
+        )
+        step = procedure["steps"].setdefault(record["step"], {"step": record["step"], "text": record["step_text"], "credits": []})
+        procedure["points"] += record["points"]
+        kept = {key: record[key] for key in ("role", "points", "why", "post", "permalink", "created", "start", "end", "quote")}
+        step["credits"].append({**kept, "amount": amount})
+    return [{**procedure, "steps": list(procedure["steps"].values())} for procedure in procedures.values()]
+
+
+# --- as text --------------------------------------------------------------------------------------------------------
+
+
+def render_why(told: Mapping[str, Any]) -> str:
+    """The explanation as plain text; quotes lose line breaks and invisible characters, the record keeps them."""
+    unit = _unit(told["round"])
+    lines = [*_head(told, unit), ""]
+    for procedure in told["procedures"]:
+        lines.append(f"SOP {procedure['procedure']}: {_clean(procedure['title'])} ({procedure['points']:,} points)")
+        for step in procedure["steps"]:
+            lines.append(f"  step {step['step']}: {_clean(step['text'])}")
+            for credit in step["credits"]:
+                lines += _credit_lines(credit, told["round"], unit)
+        lines.append("")
+    if told["nothing_for"]:
+        lines.append("Earned nothing:")
+        for entry in told["nothing_for"]:
+            lines += [f"  {entry['procedure']} step {entry['step']}: {_clean(entry['why'])}", *_quote_lines(entry)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _head(told: Mapping[str, Any], unit: str) -> Iterable[str]:
+    round_, money = told["round"], told["money"]
+    points = f"{told['points']:,} of {told['of_points']:,} points"
+    if round_ is None:
+        return [f"{_clean(told['handle'])} has {points}."]
+    if money is None:
+        return [f"{_clean(told['handle'])} gets nothing in round {round_['name']}: {points}."]
+    decimals = round_["decimals"]
+    amount, budget = (format_amount(int(money[key]), decimals) for key in ("amount", "budget"))
+    rounding = "and one base unit more, by the largest remainder" if money["rounded_up"] else "rounded down to a base unit"
+    fate = f"paid to {money['address']}" if money["state"] == "paid" else "held until an address is known (precipitate identity import)"
+    lines = [
+        f"{_clean(told['handle'])} gets {amount} {unit} in round {round_['name']}, {fate}.",
+        f"That is {points} of the round's budget of {budget} {unit} (token {round_['token']}), {rounding}.",
+    ]
+    if money["shared_with"]:
+        lines.append(f"That address is also paid for {', '.join(money['shared_with'])}.")
+    return lines
+
+
+def _credit_lines(credit: Mapping[str, Any], round_: Mapping[str, Any] | None, unit: str) -> list[str]:
+    amount = f" = {format_amount(int(credit['amount']), round_['decimals'])} {unit}" if round_ and credit["amount"] is not None else ""
+    role = ROLE_WORDS.get(credit["role"], credit["role"])
+    return [f"    {role}: {credit['points']:,} points{amount} ({_clean(credit['why'])})", *_quote_lines(credit)]
+
+
+def _quote_lines(record: Mapping[str, Any]) -> list[str]:
+    return [f"      “{_clean(record['quote'])}”", f"      {record['created'][:10]} {_clean(record['permalink'])}"]
+
+
+def _unit(round_: Mapping[str, Any] | None) -> str:
+    return "coins" if round_ and round_["token"] == NATIVE else "tokens"
+
+
+def _clean(text: str) -> str:
+    """Strangers' words on a terminal: control, direction-changing and zero-width characters are not let through."""
+    return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())
