@@ -48,7 +48,7 @@ def complain(answer: Answer) -> None:
     if answer.status == 200:
         return
     if answer.status in REDIRECTS:
-        target = urljoin(answer.url, answer.headers.get("location", ""))
+        target = redirect_target(answer.url, answer.headers.get("location", ""))
         if is_login(target):
             raise SourceError(f"{answer.url} redirects to a login page", MEANINGS[401][1])
         raise SourceError(f"{answer.url} redirects to {target}", "add that address instead, if it is the one you mean")
@@ -58,6 +58,16 @@ def complain(answer: Answer) -> None:
     if answer.status >= 500:
         raise SourceError(f"{answer.url} has failed on its own side ({answer.status})", "run again later")
     raise SourceError(f"{answer.url} answers with status {answer.status}", "see that this is a Discourse forum")
+
+
+def redirect_target(url: str, location: str) -> str:
+    """Where a redirect leads; "" where the server wrote something that is no address."""
+    try:
+        target = urljoin(url, location)
+        urlsplit(target)
+        return target
+    except ValueError:
+        return ""
 
 
 def is_login(url: str) -> bool:

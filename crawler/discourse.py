@@ -1,7 +1,7 @@
 """From Discourse's JSON to records: pure, and it never fails, whatever the JSON holds.
 
 What cannot be used becomes a Reject that says where it stands and why; the rest goes on. The shapes are those of
-`/t/{id}.json` and `/t/{id}/posts.json` (Discourse's public API description); archives keep one such thread a line.
+`/t/{id}.json` and `/t/{id}/posts.json`; archives keep one such thread a line.
 """
 
 from __future__ import annotations

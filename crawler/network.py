@@ -11,9 +11,9 @@ import ipaddress
 import socket
 import ssl
 import time
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from crawler.answers import REDIRECTS, Answer
+from crawler.answers import REDIRECTS, Answer, is_login, redirect_target
 from index.config import CrawlConfig
 from index.errors import SourceError
 
@@ -69,18 +69,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def same_place(url: str, other: str) -> bool:
-    """Same scheme, host and port: the only redirects that are followed."""
-    one, two = urlsplit(url), urlsplit(other)
-    return (one.scheme, one.netloc.lower()) == (two.scheme, two.netloc.lower())
+def may_follow(url: str, target: str) -> bool:
+    """Only redirects within scheme, host and port are followed, and none to a login page."""
+    one, two = urlsplit(url), urlsplit(target)
+    return (one.scheme, one.netloc.lower()) == (two.scheme, two.netloc.lower()) and not is_login(target)
 
 
 def ask(url: str, addresses: list[str], config: CrawlConfig) -> Answer:
     """One GET, with up to three redirects within the host. Raises SourceError where no answer comes."""
     for _ in range(MAX_REDIRECTS + 1):
         answer = _ask_once(url, addresses, config)
-        target = urljoin(url, answer.headers.get("location", ""))
-        if answer.status not in REDIRECTS or not same_place(url, target):
+        target = redirect_target(url, answer.headers.get("location", ""))
+        if answer.status not in REDIRECTS or not may_follow(url, target):
             return answer
         time.sleep(config.delay_seconds)
         url = target

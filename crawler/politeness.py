@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin
 
-from crawler.answers import REDIRECTS
-from crawler.network import MAX_REDIRECTS, same_place
+from crawler.answers import REDIRECTS, redirect_target
+from crawler.network import MAX_REDIRECTS, may_follow
 
 MAX_WAIT = 900.0  # seconds; a server that asks for more is left for the next run
 RETRIES = 4  # further attempts for one request
@@ -211,9 +210,9 @@ class PolitenessMiddleware:
 
     def _redirected(self, request: Any, location: str) -> Any:
         """A redirect within scheme, host and port; None for every other, which is then the answer."""
-        target = urljoin(request.url, location)
+        target = redirect_target(request.url, location)
         steps = request.meta.get("redirects", 0) + 1
-        if not location or steps > MAX_REDIRECTS or not same_place(request.url, target):
+        if not location or steps > MAX_REDIRECTS or not may_follow(request.url, target):
             return None
         return request.replace(url=target, dont_filter=True, meta={**request.meta, "redirects": steps})
 

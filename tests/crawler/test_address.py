@@ -58,6 +58,7 @@ def html(body: bytes, status: int = 200) -> Reply:
         (Reply(302, b"", {"Location": "/login"}), "redirects to a login page"),
         (Reply(301, b"", {"Location": "http://127.0.0.1:1/site.json"}), "redirects to http://127.0.0.1:1/site.json"),
         (Reply(301, b"", {"Location": "/site.json"}), "redirects to"),
+        (Reply(301, b"", {"Location": "http://[x"}), "redirects to"),
         (Reply(418, b""), "status 418"),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ def fill(forum: DiscourseEmulator, threads: int = 6) -> None:
 
 def gaps(forum: DiscourseEmulator) -> list[float]:
     times = [hit.at for hit in forum.log]
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 def test_a_forum_from_first_crawl_to_edits_and_deletions(bench: Bench, forum: DiscourseEmulator) -> None:
@@ -229,3 +232,20 @@ def test_a_port_that_accepts_and_says_nothing(bench: Bench, forum: DiscourseEmul
     with socket.create_server(("127.0.0.1", 0)) as silent:
         bench.store.execute("UPDATE sources SET base_url = ?", [f"http://127.0.0.1:{silent.getsockname()[1]}"])
         assert "cannot be read" in str(bench.crawl(timeout_seconds=0.2).errors)
+
+
+def test_a_crawling_process_that_dies_is_an_error_and_its_batches_stay(bench: Bench, forum: DiscourseEmulator) -> None:
+    fill(forum, 25)
+    bench.add(forum.url)
+
+    def kill() -> Reply:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        return failure()
+
+    forum.fail(r"/t/3\.json", kill)
+    assert "ended with status -9" in str(bench.crawl().errors)
+    assert len(bench.states()) == 40  # two batches of ten threads
+    forum.mend()
+    assert not bench.crawl().partial and len(bench.states()) == 50

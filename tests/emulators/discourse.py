@@ -1,7 +1,7 @@
 """A Discourse forum on loopback that keeps its state: threads, posts, edits, deletions, limits and failures.
 
-It answers as Discourse does in the parts that a reader sees (checked against its public API description), logs every
-request with its time and how many were under way at once, and can be told to misbehave.
+It answers as Discourse does in the parts that a reader sees, logs every request with its time and how many were under
+way at once, and can be told to misbehave.
 """
 
 from __future__ import annotations
