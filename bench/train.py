@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from distill.features import BUCKETS, FACTS, HASH_BITS
+from distill.features import BUCKETS, FACTS, HASH_BITS, read_frames
 from distill.gate import THREAD_FACTS, thread_facts
 from distill.passages import ReadThread, read_thread
 from distill.scaffold import find_scaffold
@@ -36,7 +36,7 @@ from index.tables_discussion import read_threads
 ROOT = Path(__file__).parent
 OUT = ROOT.parent / "distill" / "weights"
 WORDS_SCALE, VECTOR_SCALE = 3.0, 2.0  # how much words and vectors weigh against facts under one regularisation
-CHEAP_C, FULL_C, GATE_C, STANCE_C = 0.2, 0.1, 0.1, 0.3
+CHEAP_C, FULL_C, INSIDE_C, GATE_C, STANCE_C = 0.2, 0.1, 0.1, 0.005, 0.3
 FOLDS = 5
 
 
@@ -62,7 +62,7 @@ def load_examples(workspace: Path, labels: Path) -> list[Example]:
 
 
 def example(read: ReadThread, label: dict[str, Any]) -> Example:
-    seen = [see(read, post) for post in read.posts]
+    seen = [see(read, post, read_frames(post)) for post in read.posts]
     texts = sorted({p.text for post in read.posts for p in post.passages})
     vectors = dict(zip(texts, encoder().encode(texts), strict=True)) if texts else {}
     steps = {place for p in label["procedures"] for s in p["steps"] for e in s["evidence"] if (place := find(read, e))}
@@ -92,7 +92,8 @@ def matrix(examples: Sequence[Example], vectors: bool) -> tuple[Any, np.ndarray[
     """(features, labels, thread number) of every passage."""
     rows = [row for e in examples for post in e.words for row in post]
     words = sparse.csr_matrix(
-        (np.ones(sum(map(len, rows))), np.concatenate([np.array(r, int) for r in rows]), np.cumsum([0] + [len(r) for r in rows])), shape=(len(rows), BUCKETS)
+        (np.ones(sum(map(len, rows))), np.concatenate([np.array(r, int) for r in rows]), np.cumsum([0] + [len(r) for r in rows])),
+        shape=(len(rows), BUCKETS),
     )
     scale = sparse.diags(1 / np.sqrt(np.maximum(1, np.asarray(words.sum(1)).ravel())))
     numbers = np.vstack([post for e in examples for post in e.facts if len(post)])
@@ -118,22 +119,25 @@ def fit(features: Any, labels: np.ndarray[Any, Any], c: float) -> Linear:
     )  # fmt: skip
 
 
-def passage_scorers(examples: Sequence[Example]) -> tuple[Linear, Linear]:
+def passage_scorers(examples: Sequence[Example]) -> tuple[Linear, Linear, Linear]:
+    """(cheap, full, inside). `inside` learns from posts with at least two steps: which of their sentences are the steps."""
     cheap_features, labels, _ = matrix(examples, vectors=False)
     full_features, _, _ = matrix(examples, vectors=True)
-    return fit(cheap_features, labels, CHEAP_C), fit(full_features, labels, FULL_C)
+    holds = [sum(n == number for n, _ in e.steps) >= 2 for e in examples for number, post in enumerate(e.read.posts) for _ in post.passages]
+    inside = np.array(holds)
+    return fit(cheap_features, labels, CHEAP_C), fit(full_features, labels, FULL_C), fit(full_features[inside], labels[inside], INSIDE_C)
 
 
 def stance_scorers(examples: Sequence[Example]) -> dict[str, Linear]:
     """Trained on procedural threads only: what stands in the other posts, steps left out."""
     chosen = [e for e in examples if e.steps]
-    features, _, _ = matrix(chosen, vectors=False)
+    features, _, _ = matrix(chosen, vectors=True)
     names = [e.stances.get((n, i), "") for e in chosen for n, post in enumerate(e.read.posts) for i in range(len(post.passages))]
     outside = np.array([(n, i) not in e.steps for e in chosen for n, post in enumerate(e.read.posts) for i in range(len(post.passages))])
     return {kind: fit(features[outside], np.array([n == kind for n in names])[outside], STANCE_C) for kind in STANCES}
 
 
-def empty_gate(scorers: tuple[Linear, Linear], stances: dict[str, Linear]) -> Scorers:
+def empty_gate(scorers: tuple[Linear, Linear, Linear], stances: dict[str, Linear]) -> Scorers:
     width = len(THREAD_FACTS)
     return Scorers(*scorers, np.zeros(width + 1), np.zeros(width), np.ones(width), stances, "", {})
 
@@ -151,7 +155,9 @@ def gate_row(example: Example, scorers: Scorers) -> list[float] | None:
     return thread_facts(found, scaffold, places) if len(places) >= 3 else None
 
 
-def fit_gate(rows: Sequence[list[float] | None], labels: Sequence[bool]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def fit_gate(
+    rows: Sequence[list[float] | None], labels: Sequence[bool]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     known = [i for i, row in enumerate(rows) if row is not None]
     x = np.array([rows[i] for i in known])
     mean, scale = x.mean(0), np.maximum(x.std(0), 1e-3)
@@ -176,14 +182,14 @@ def cross_validate(examples: Sequence[Example]) -> tuple[list[Scorers], list[int
         others = [i for i in range(len(examples)) if fold_of[i] != fold]
         gate, mean, scale = fit_gate([rows[i] for i in others], [labels[i] for i in others])
         old = per_fold[fold]
-        per_fold[fold] = Scorers(old.cheap, old.full, gate, mean, scale, old.stances, "", {})
+        per_fold[fold] = Scorers(old.cheap, old.full, old.inside, gate, mean, scale, old.stances, "", {})
     return per_fold, fold_of, rows
 
 
 def save(scorers: Scorers, card: dict[str, Any]) -> None:
     OUT.mkdir(exist_ok=True)
     arrays: dict[str, Any] = {"thread": scorers.thread, "thread_mean": scorers.thread_mean, "thread_scale": scorers.thread_scale}
-    for name, linear in {"cheap": scorers.cheap, "full": scorers.full, **scorers.stances}.items():
+    for name, linear in {"cheap": scorers.cheap, "full": scorers.full, "inside": scorers.inside, **scorers.stances}.items():
         scale = np.abs(linear.words).max() / 127
         arrays |= {f"{name}_words": np.rint(linear.words / scale).astype(np.int8), f"{name}_scale": np.float64(scale)}
         arrays |= {f"{name}_facts": linear.facts.astype(np.float32), f"{name}_bias": np.float32(linear.bias)}
@@ -205,7 +211,10 @@ def passage_figures(examples: Sequence[Example], per_fold: Sequence[Scorers], fo
                 cheap += list(s.cheap.margins(e.words[number], e.facts[number]))
                 full += list(s.full.margins(e.words[number], e.facts[number], vectors))
                 labels += [(number, i) in e.steps for i in range(len(post.passages))]
-    return {"cheap_ap": round(float(average_precision_score(labels, cheap)), 3), "full_ap": round(float(average_precision_score(labels, full)), 3)}
+    return {
+        "cheap_ap": round(float(average_precision_score(labels, cheap)), 3),
+        "full_ap": round(float(average_precision_score(labels, full)), 3),
+    }
 
 
 def main() -> None:
@@ -222,9 +231,14 @@ def train(examples: Sequence[Example]) -> None:
     figures: dict[str, Any] = passage_figures(examples, per_fold, fold_of)
     final = empty_gate(passage_scorers(examples), stance_scorers(examples))
     gate, mean, scale = fit_gate(rows, labels)
-    final = Scorers(final.cheap, final.full, gate, mean, scale, final.stances, "", {})
+    final = Scorers(final.cheap, final.full, final.inside, gate, mean, scale, final.stances, "", {})
     card = {
-        "trained_on": {"threads": len(examples), "procedural": sum(labels), "passages": sum(e.read.passage_count for e in examples), "steps": sum(len(e.steps) for e in examples)},
+        "trained_on": {
+            "threads": len(examples),
+            "procedural": sum(labels),
+            "passages": sum(e.read.passage_count for e in examples),
+            "steps": sum(len(e.steps) for e in examples),
+        },
         "labels": "bench/labels/threads.jsonl (post ids and offsets), one careful reader per thread; none of the forty gold threads",
         "features": {"hash_bits": HASH_BITS, "facts": len(FACTS), "thread_facts": len(THREAD_FACTS), "encoder": encoder().digest},
         "out_of_fold": figures,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
+from collections.abc import Sequence
 
 from distill.frames import OPENER, read_frame
 from distill.passages import Context, ReadPost, ReadThread
@@ -17,9 +19,18 @@ _PAST_FIRST = re.compile(r"\b(?:i|we)(?:['’]ve| have| had)?\s+\w+(?:ed|nt|ilt|
 _FIRST = re.compile(r"\b(?:i|me|my|mine|i['’]\w+)\b", re.I)
 _WE = re.compile(r"\b(?:we|us|our|let['’]s|we['’]\w+)\b", re.I)
 _YOU = re.compile(r"\b(?:you|your|yours|you['’]\w+)\b", re.I)
-_EPISTEMIC = re.compile(r"\b(?:i think|i believe|imo|imho|in my opinion|i guess|perhaps|maybe|seems?|would be|it is|it's|there (?:is|are)|this is|that's|because|since|however|although)\b", re.I)
-_HOWTO = re.compile(r"\b(?:how to|steps?|process|procedure|instructions?|guide|workflow|how it works|tutorial|to do this|as follows|the following|follow|stages?|phases?|timeline|what to do|setup|usage|getting started|recipe|protocol)\b", re.I)
-_SPECIFIC = re.compile(r"\b(?:will (?:build|deliver|launch|release|develop|hire)|milestones?|deliverables?|budget|our team|roadmap|changelog|release notes|added|fixed|removed)\b", re.I)
+_EPISTEMIC = re.compile(
+    r"\b(?:i think|i believe|imo|imho|in my opinion|i guess|perhaps|maybe|seems?|would be|it is|it's|there (?:is|are)|this is|that's|because|since|however|although)\b",
+    re.I,
+)
+_HOWTO = re.compile(
+    r"\b(?:how to|steps?|process|procedure|instructions?|guide|workflow|how it works|tutorial|to do this|as follows|the following|follow|stages?|phases?|timeline|what to do|setup|usage|getting started|recipe|protocol)\b",
+    re.I,
+)
+_SPECIFIC = re.compile(
+    r"\b(?:will (?:build|deliver|launch|release|develop|hire)|milestones?|deliverables?|budget|our team|roadmap|changelog|release notes|added|fixed|removed)\b",
+    re.I,
+)
 _CODEY = re.compile(r"[{}=<>\\^|]|\w+\(\w*\)|0x[0-9a-f]+|\b[A-Z]{2,}_[A-Z_]+\b|OP_\w+|\bEIP-?\d+|\bERC-?\d+|\bBIP-?\d+")
 
 
@@ -31,7 +42,7 @@ def hashed(passage: Passage, context: Context, frame: Frame | None) -> list[int]
     """Buckets of words, word pairs, openers, frame parts and words of heading and lead-in; no repeats, sorted."""
     tokens = _TOKEN.findall(passage.text.lower())[:60]
     names = [f"w {t}" for t in tokens]
-    names += [f"b {a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+    names += [f"b {a} {b}" for a, b in itertools.pairwise(tokens)]
     names += [f"s{i} {t}" for i, t in enumerate(tokens[:3])]
     names += [f"h {t}" for t in _TOKEN.findall(context.heading.lower())[:12]]
     names += [f"l {t}" for t in _TOKEN.findall(context.lead_in.lower())[-14:]]
@@ -55,7 +66,9 @@ FACTS = (
     "title_howto", "title_question", "title_update", "list_imperative", "imperative_item",
 )  # fmt: skip
 
-_AGENDA = re.compile(r"\b(?:agenda|meeting|call #?\d|acd[ce]?|breakout|notes|minutes|recap|summary|roundup|update|report|announc|release|v\d)\b", re.I)
+_AGENDA = re.compile(
+    r"\b(?:agenda|meeting|call #?\d|acd[ce]?|breakout|notes|minutes|recap|summary|roundup|update|report|announc|release|v\d)\b", re.I
+)
 
 
 def facts(thread: ReadThread, post: ReadPost, index: int, frame: Frame | None, list_imperatives: int) -> list[float]:
@@ -90,7 +103,7 @@ def read_frames(post: ReadPost) -> list[Frame | None]:
     return [read_frame(passage.text) for passage in post.passages]
 
 
-def imperatives_by_list(post: ReadPost, frames: list[Frame | None]) -> dict[int, int]:
+def imperatives_by_list(post: ReadPost, frames: Sequence[Frame | None]) -> dict[int, int]:
     counts: dict[int, int] = {}
     for passage, frame in zip(post.passages, frames, strict=True):
         if passage.list_id != -1 and frame and frame.modality == "imperative":

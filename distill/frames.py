@@ -25,7 +25,9 @@ _CONDITION = re.compile(
     r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|on|every)\b[^,;:]{2,140}?)\s*[,;:]\s+",
     re.I,
 )
-_TAIL_CONDITION = re.compile(r"\b(?P<condition>(?:if|unless|only when|when|once|as soon as|provided that|in case|until)\s+[^.;,]{4,140})[.;,]?\s*$", re.I)
+_TAIL_CONDITION = re.compile(
+    r"\b(?P<condition>(?:if|unless|only when|when|once|as soon as|provided that|in case|until)\s+[^.;,]{4,140})[.;,]?\s*$", re.I
+)
 _PURPOSE = re.compile(r"^\s*(?:in order\s+)?to\s+[a-z][^,;:]{3,120}?,\s+", re.I)
 _LABEL = re.compile(r"^\s*(?P<label>[A-Z][^:.!?]{1,60}?)\s*(?::|\s[–—-]\s)\s+(?=\S)")
 
@@ -36,10 +38,22 @@ _MODAL = re.compile(
     r"\s+(?P<verb>[a-z][a-z-]+)",
     re.I,
 )
-_PROPOSAL = re.compile(r"\b(?:i|we)\s+(?:would\s+|['’]d\s+)?(?:propose|suggest|recommend|advise)\b|\blet['’]?s\b|\b(?:my|our|the) (?:proposal|suggestion|recommendation) is\b|\bhow about\b|\bwhat if we\b|\bit (?:would|might) be (?:better|best|good|great|nice|useful|helpful) (?:to|if)\b|\b(?:try|consider)\b", re.I)
-_NEGATION = re.compile(r"\b(?:not|never|no longer|without|avoid|cannot|neither|nor)\b|n['’]t\b|\b(?:do|does|did|is|are|was|were|should|must|can|could|would|will|have|has|need)nt\b", re.I)
-_OPTIONAL = re.compile(r"\b(?:optional(?:ly)?|if you (?:want|like|wish|prefer)|you (?:can|may|could) also|alternatively|not (?:required|mandatory|necessary)|feel free)\b", re.I)
-_ACCOUNT = re.compile(r"\b(?:i|we)(?:['’](?:ve|d)|\s+have|\s+had|\s+then|\s+just|\s+also|\s+first|\s+finally)*\s+(?P<verb>[a-z]+(?:ed|nt|d|t|w|k|g|n|e|s|p)?)\b", re.I)
+_PROPOSAL = re.compile(
+    r"\b(?:i|we)\s+(?:would\s+|['’]d\s+)?(?:propose|suggest|recommend|advise)\b|\blet['’]?s\b|\b(?:my|our|the) (?:proposal|suggestion|recommendation) is\b|\bhow about\b|\bwhat if we\b|\bit (?:would|might) be (?:better|best|good|great|nice|useful|helpful) (?:to|if)\b|\b(?:try|consider)\b",
+    re.I,
+)
+_NEGATION = re.compile(
+    r"\b(?:not|never|no longer|without|avoid|cannot|neither|nor)\b|n['’]t\b|\b(?:do|does|did|is|are|was|were|should|must|can|could|would|will|have|has|need)nt\b",
+    re.I,
+)
+_OPTIONAL = re.compile(
+    r"\b(?:optional(?:ly)?|if you (?:want|like|wish|prefer)|you (?:can|may|could) also|alternatively|not (?:required|mandatory|necessary)|feel free)\b",
+    re.I,
+)
+_ACCOUNT = re.compile(
+    r"\b(?:i|we)(?:['’](?:ve|d)|\s+have|\s+had|\s+then|\s+just|\s+also|\s+first|\s+finally)*\s+(?P<verb>[a-z]+(?:ed|nt|d|t|w|k|g|n|e|s|p)?)\b",
+    re.I,
+)
 
 _MODALITY = {
     "must": "obligation", "shall": "obligation", "should": "obligation", "ought to": "obligation", "needs to": "obligation", "need to": "obligation",
@@ -75,11 +89,6 @@ def verb_lemma(word: str) -> str | None:
 
 def is_base_verb(word: str) -> bool:
     return verb_lemma(word) == word.lower()
-
-
-@lru_cache(maxsize=50_000)
-def _only_noun(word: str) -> bool:
-    return not _lemmatiser().getAllLemmas(word.lower(), upos="VERB")  # type: ignore[attr-defined]
 
 
 def strip_openers(text: str) -> tuple[str, str | None]:
@@ -144,7 +153,9 @@ def _imperative(clause: str) -> _Parts | None:
     after = words[at + 1].lower() if len(words) > at + 1 else ""
     rest = clause.partition(words[at])[2]
     # "Test results are …", "Set of …": a noun after all.
-    if after in ("is", "are", "was", "were", "has", "of", "will", "would", "should", "can", "must", "may", "by") or rest.startswith(("'", "’", "-", "/")):
+    if after in ("is", "are", "was", "were", "has", "of", "will", "would", "should", "can", "must", "may", "by") or rest.startswith(
+        ("'", "’", "-", "/")
+    ):
         return None
     return verb, rest, None, "imperative", bool(_NEGATION.match(rest.strip()))
 
@@ -178,24 +189,97 @@ def _account(clause: str) -> _Parts | None:
     return lemma, clause.strip()[match.end() :], clause.split()[0], modality, bool(_NEGATION.search(clause[: match.end() + 12]))
 
 
-_STATES = frozenset("be have do think believe agree love like feel know see mean want hope wish guess look seem wonder understand appreciate find disagree".split())
+_STATES = frozenset(
+    "be have do think believe agree love like feel know see mean want hope wish guess look seem wonder understand appreciate find disagree".split()
+)
+
+
+_SUBJECT = re.compile(
+    r"^\s*(?P<actor>(?:you|they|we|i|anyone|everyone|both|(?:the |all |both |each of the |these |those |most )?(?:[a-z-]+ ){0,2}[a-z-]+s))\s+"
+    r"(?:(?:then|also|first|now|simply|just|both|only|finally|either|each|usually|always)\s+)?(?P<verb>[a-z]+)\s+(?P<rest>\S.*)$",
+    re.I | re.S,
+)
+
+
+def _plural_statement(clause: str) -> _Parts | None:
+    """'Signers exchange keys', 'you decrypt using …': a plural subject or pronoun, then a base verb and its object."""
+    match = _SUBJECT.match(clause[:300])
+    if not match:
+        return None
+    verb = match["verb"].lower()
+    if (
+        verb in _STATES
+        or verb in _NOT_IMPERATIVE
+        or not is_base_verb(verb)
+        or match["rest"].lower().startswith(("of ", "is ", "are ", "for "))
+    ):
+        return None
+    return verb, match["rest"], match["actor"], "statement", False
+
+
+def _third_person_item(clause: str) -> _Parts | None:
+    """'Computes its public key: …' in a list under its actor's name: an item that opens with a verb in -s."""
+    words = _WORD.findall(clause[:80])
+    if len(words) < 2 or not words[0].lower().endswith("s") or words[0].lower().endswith("ss"):
+        return None
+    lemma = verb_lemma(words[0])
+    if lemma is None or lemma == words[0].lower() or lemma in _STATES:
+        return None
+    if words[1].lower() not in (
+        "its",
+        "the",
+        "a",
+        "an",
+        "their",
+        "all",
+        "each",
+        "his",
+        "her",
+        "any",
+        "this",
+        "that",
+        "whether",
+        "if",
+        "to",
+        "from",
+        "with",
+        "one",
+    ):
+        return None
+    return lemma, clause.partition(words[0])[2], None, "statement", False
 
 
 def _statement(clause: str) -> _Parts | None:
     """'The Foundation reviews …', 'Votes are counted by …': the first finite verb after a short subject."""
+    found = _third_person_item(clause) or _plural_statement(clause)
+    if found:
+        return found
     tokens = list(_WORD.finditer(clause[:160]))
     for index, token in enumerate(tokens[1:8], start=1):
         word = token.group().lower()
-        if word in ("is", "are", "gets", "get", "be") and index + 1 < len(tokens):
+        if word in ("is", "are", "gets", "get", "be", "was", "were") and index + 1 < len(tokens):
             participle = tokens[index + 1].group().lower()
             if participle == "not" and index + 2 < len(tokens):
                 participle = tokens[index + 2].group().lower()
             lemma = verb_lemma(participle)
             if lemma and lemma != participle and participle.endswith(("ed", "en", "nt", "t", "wn", "de", "d", "ne")):
-                return lemma, clause[tokens[index + 1].end() :], _actor(clause[: token.start()]), "statement", bool(_NEGATION.search(clause[token.start() : token.start() + 24]))
+                return (
+                    lemma,
+                    clause[tokens[index + 1].end() :],
+                    _actor(clause[: token.start()]),
+                    "statement",
+                    bool(_NEGATION.search(clause[token.start() : token.start() + 24])),
+                )
             return None
         lemma = verb_lemma(word)
-        if lemma and lemma != word and word.endswith("s") and not word.endswith("ss") and lemma not in _STATES and _looks_finite(tokens, index):
+        if (
+            lemma
+            and lemma != word
+            and word.endswith("s")
+            and not word.endswith("ss")
+            and lemma not in _STATES
+            and _looks_finite(tokens, index)
+        ):
             return lemma, clause[token.end() :], _actor(clause[: token.start()]), "statement", False
     return None
 
@@ -206,12 +290,17 @@ def _looks_finite(tokens: list[re.Match[str]], index: int) -> bool:
     return after not in ("is", "are", "was", "were", "of", "and", "or", "that", "which", "who") and after != ""
 
 
+_NO_ACTOR = frozenset("so and but or which that this these those if when as because there here then what how why where it".split())
+
+
 def _actor(before: str) -> str | None:
-    """The subject as it stands, where it is short enough to be one."""
-    words = before.split()
-    if not words or len(words) > 9:
+    """The subject as it stands, where it is short enough to be one and no clause of its own."""
+    words = before.replace("(", " ").split()
+    if not words or len(words) > 6 or any(mark in before for mark in ",;:"):
         return None
-    actor = " ".join(words).strip(" ,.:;(\"“”'")
+    if words[0].lower() in _NO_ACTOR or (len(words) > 1 and is_base_verb(words[0].lower())):
+        return None
+    actor = " ".join(words).strip(" .\"“”'")
     return actor or None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from distill.features import FACTS
 from distill.scaffold import Place, Scaffold
 from distill.scorers import Scorers, to_bp
 from distill.scoring import ScoredThread
@@ -14,13 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 THREAD_FACTS = (
-    "weight", "top3", "top5", "window3", "window5", "window8", "steps", "log_steps", "mean", "items", "thread_top5", "thread_top10",
-    "share_over", "log_passages", "log_posts", "opening_post", "in_scaffold", "imperative", "obligation", "statement", "no_frame",
-    "first_person", "ordered", "agenda", "howto_title", "about_title", "negated", "one_author_thread", "spread", "question_share",
+    "top3", "top5", "top8", "window3", "window5", "window8", "thread_top5", "thread_top10", "thread_top20", "odds_window3", "odds_window5",
+    "odds_window8", "log_steps", "in_scaffold", "log_passages", "log_thread_passages", "log_posts", "opening_post", "step_window5",
+    "step_window8", "step_mean", "mean", "thread_mean", "chosen_mean", "agenda", "howto_title", "about_title",
+    *(f"share of {name}" for name in FACTS),
 )  # fmt: skip
 
-_AGENDA = re.compile(r"\b(?:agenda|meeting|call #?\d|acd[cet]?|breakout|notes|minutes|recap|roundup|release|election|nominations?|EIP-?\d+|ERC-?\d+|about the)\b", re.I)
-_HOWTO = re.compile(r"\b(?:how|guide|process|procedure|instructions?|steps?|setting up|set up|tutorial|workflow|guidelines?|best practices?|framework|help|problem|error|issue)\b", re.I)
+_AGENDA = re.compile(
+    r"\b(?:agenda|meeting|call #?\d|acd[cet]?|breakout|notes|minutes|recap|roundup|release|election|nominations?|EIP-?\d+|ERC-?\d+|about the)\b",
+    re.I,
+)
+_HOWTO = re.compile(
+    r"\b(?:how|guide|process|procedure|instructions?|steps?|setting up|set up|tutorial|workflow|guidelines?|best practices?|framework|help|problem|error|issue)\b",
+    re.I,
+)
 _ABOUT = re.compile(r"\b(?:proposal|update|announc\w+|introducing|discussion|feedback|thoughts|report|review)\b", re.I)
 
 
@@ -33,43 +42,41 @@ class Verdict:
 
 def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Place]) -> list[float]:
     """What the gate sees of a draft, in the order of THREAD_FACTS; all from quantised scores."""
-    import math
-
-    posts = scored.posts
-    home = posts[scaffold.post]
-    bp = list(home.bp)
-    best = sorted(bp, reverse=True)
-    every = scored.top_bp
-    chosen = [posts[p.post].bp[p.passage] for p in places]
-    frames = [posts[p.post].frames[p.passage] for p in places]
-    passages = [posts[p.post].passage(p.passage) for p in places]
-    count = max(1, len(places))
+    home = scored.posts[scaffold.post]
+    overall, inside = [bp / 10_000 for bp in home.bp], [bp / 10_000 for bp in home.step_bp]
+    odds = [math.log(max(p, 1e-4) / max(1 - p, 1e-4)) for p in overall]
+    best = sorted(overall, reverse=True)
+    every = [bp / 10_000 for bp in scored.top_bp]
+    chosen = [p.passage for p in places if p.post == scaffold.post]
     title = scored.read.thread.title
-
-    def mean(values: Sequence[int]) -> float:
-        return sum(values) / len(values) / 10_000 if values else 0.0
-
-    def window(width: int) -> float:
-        return max((mean(bp[i : i + width]) for i in range(max(1, len(bp) - width + 1))), default=0.0)
-
-    def share(modality: str) -> float:
-        return sum(f is not None and f.modality == modality for f in frames) / count
-
-    inside = [p.passage for p in places if p.post == scaffold.post]
+    shares = home.facts[chosen].mean(0) if chosen else [0.0] * len(FACTS)
     return [
-        sum(max(0, x - 1500) for x in best[:10]) / 10_000, mean(best[:3]), mean(best[:5]), window(3), window(5), window(8),
-        float(len(places)), math.log1p(len(places)), mean(chosen), sum(p.kind == "item" for p in passages) / count, mean(every[:5]),
-        mean(every[:10]), sum(x > 3000 for x in every) / max(1, len(every)), math.log(max(1, len(every))), math.log(max(1, len(posts))),
-        float(scaffold.post == 0), len(inside) / count, share("imperative"), share("obligation"), share("statement"),
-        sum(f is None for f in frames) / count, sum(bool(f and f.actor and f.actor.lower() in ("i", "we")) for f in frames) / count,
-        sum(p.ordered for p in passages) / count, float(bool(_AGENDA.search(title))), float(bool(_HOWTO.search(title))),
-        float(bool(_ABOUT.search(title))), sum(bool(f and f.negated) for f in frames) / count,
-        float(len({p.read.post.author for p in posts}) == 1), (len(inside) / (max(inside) - min(inside) + 1)) if inside else 0.0,
-        sum("?" in p.text for p in passages) / count,
+        _padded(best, 3), _padded(best, 5), _padded(best, 8), _window(overall, 3), _window(overall, 5), _window(overall, 8),
+        _padded(every, 5), _padded(every, 10), _padded(every, 20), _window(odds, 3), _window(odds, 5), _window(odds, 8),
+        math.log1p(len(places)), len(chosen) / max(1, len(places)), math.log(max(1, len(overall))), math.log(max(1, len(every))),
+        math.log(max(1, len(scored.posts))), float(scaffold.post == 0), _window(inside, 5), _window(inside, 8), _mean(inside),
+        _mean(overall), _mean(every), _mean([inside[i] for i in chosen]), float(bool(_AGENDA.search(title))),
+        float(bool(_HOWTO.search(title))), float(bool(_ABOUT.search(title))), *(float(x) for x in shares),
     ]  # fmt: skip
 
 
-def judge(scored: ScoredThread, scaffold: Scaffold | None, places: Sequence[Place], scorers: Scorers, min_steps: int, threshold_bp: int) -> Verdict:
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _padded(values: Sequence[float], width: int) -> float:
+    """Mean of the first `width` values, missing ones counted as nothing."""
+    return sum(values[:width]) / width
+
+
+def _window(values: Sequence[float], width: int) -> float:
+    """The best mean of `width` neighbours: steps stand together."""
+    return max((_mean(values[i : i + width]) for i in range(max(1, len(values) - width + 1))), default=0.0)
+
+
+def judge(
+    scored: ScoredThread, scaffold: Scaffold | None, places: Sequence[Place], scorers: Scorers, min_steps: int, threshold_bp: int
+) -> Verdict:
     """Emit, or abstain with a reason that can be counted."""
     import numpy as np
 

@@ -68,7 +68,9 @@ def read_post(post: StoredPost, number: int) -> ReadPost:
             continue
         if block.kind == "item" and block.list_id != list_seen:
             list_seen = block.list_id
-            lead_in = passages[-1].text if passages and passages[-1].text.rstrip().endswith((":", "：")) else lead_in if block.depth > 1 else ""
+            lead_in = (
+                passages[-1].text if passages and passages[-1].text.rstrip().endswith((":", "：")) else lead_in if block.depth > 1 else ""
+            )
         for start, end, index in _units(text, block):
             kind = "item" if block.kind == "item" or index else "sentence"
             list_id = block.list_id if block.kind == "item" else pseudo_list if index else -1
@@ -99,7 +101,15 @@ def read_post(post: StoredPost, number: int) -> ReadPost:
 
 def _is_bold_heading(block: Block, text: str) -> bool:
     """A short line without an end sign that stands alone works as a heading ("How it works")."""
-    return block.kind == "paragraph" and len(text) <= 60 and "\n" not in text and text[-1] not in ".!?:;,)…" and text[:1].isupper() and not _NUMBERED.match(text) and len(_WORD.findall(text)) <= 7
+    return (
+        block.kind == "paragraph"
+        and len(text) <= 60
+        and "\n" not in text
+        and text[-1] not in ".!?:;,)…"
+        and text[:1].isupper()
+        and not _NUMBERED.match(text)
+        and len(_WORD.findall(text)) <= 7
+    )
 
 
 def _units(text: str, block: Block) -> list[tuple[int, int, int]]:
@@ -117,7 +127,6 @@ def _units(text: str, block: Block) -> list[tuple[int, int, int]]:
             continue
         for first, last in _sentences(text[begin:end]):
             units.append((*_trim(text, begin + first, begin + last), number))
-            number = 0 if not number else number
     return [unit for unit in units if unit[1] > unit[0]]
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from distill.scoring import ScoredPost, ScoredThread
 
-# Basis points a passage needs: in the scaffold's post, in other posts of its author, in posts of others.
-IN_SCAFFOLD_BP = 800
-SAME_AUTHOR_BP = 2000
-OTHER_AUTHOR_BP = 3000
-# … and this share of the mean of the scaffold's four surest passages.
-RELATIVE_BP = 4000
-PLAIN_BP = 1500  # what a passage must have to speak for its post as the scaffold
-MOST_STEPS = 30
+# Basis points of `step_bp` that a passage needs: in the scaffold's post, in other posts of its author, in posts of others.
+IN_SCAFFOLD_BP = 3500
+SAME_AUTHOR_BP = 6000
+OTHER_AUTHOR_BP = 7000
+OUTSIDE_BP = 1000  # outside the scaffold's post, what `bp` must be as well
+SPEAKING = 8  # surest passages that speak for a post as the scaffold
+MOST_STEPS = 24
+RIVAL_STEPS = 4  # steps in a row in one post of another author that make it a sequence of its own
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,31 +37,47 @@ class Scaffold:
 
 
 def weight(post: ScoredPost) -> int:
-    """How much a post offers as a scaffold: the surest ten passages, each above the floor."""
-    return sum(bp - PLAIN_BP for bp in sorted(post.bp, reverse=True)[:10] if bp > PLAIN_BP)
+    """How much a post offers as a scaffold: the sum of its surest passages."""
+    return sum(sorted(post.bp, reverse=True)[:SPEAKING])
+
+
+def find_scaffolds(scored: ScoredThread) -> list[Scaffold]:
+    """The thread's best skeleton and its rivals: posts of other authors that hold a whole sequence of their own."""
+    best = find_scaffold(scored)
+    if best is None:
+        return []
+    posts = scored.posts
+    author = posts[best.post].read.post.author
+    by_post: dict[int, list[Place]] = {}
+    for place in best.added:
+        by_post.setdefault(place.post, []).append(place)
+    rivals = [
+        number
+        for number, places in by_post.items()
+        if len(places) >= RIVAL_STEPS and posts[number].read.post.author != author and weight(posts[number]) * 2 >= weight(posts[best.post])
+        and places[-1].passage - places[0].passage < 2 * len(places)
+    ]  # fmt: skip
+    main = Scaffold(best.post, best.steps, tuple(place for place in best.added if place.post not in rivals))
+    return [main, *(Scaffold(number, tuple(by_post[number]), ()) for number in rivals)]
 
 
 def find_scaffold(scored: ScoredThread) -> Scaffold | None:
-    """The thread's best skeleton, or None where no post has anything like a step."""
+    """The thread's best skeleton with all that others added, or None where no post has anything like a step."""
     posts = scored.posts
-    if not posts:
+    if not scored.encoded:
         return None
     best = max(range(len(posts)), key=lambda i: (weight(posts[i]), -i))
-    if weight(posts[best]) <= 0:
-        return None
-    surest = sorted(posts[best].bp, reverse=True)[:4]
-    relative = RELATIVE_BP * (sum(surest) // len(surest)) // 10_000
-    steps = [Place(best, i) for i, bp in enumerate(posts[best].bp) if bp >= max(IN_SCAFFOLD_BP, relative)]
+    steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= IN_SCAFFOLD_BP]
     author = posts[best].read.post.author
     added: list[Place] = []
     for number, post in enumerate(posts):
         if number != best:
-            floor = max(SAME_AUTHOR_BP if post.read.post.author == author else OTHER_AUTHOR_BP, relative)
-            added += [Place(number, i) for i, bp in enumerate(post.bp) if bp >= floor]
+            floor = SAME_AUTHOR_BP if post.read.post.author == author else OTHER_AUTHOR_BP
+            added += [Place(number, i) for i, bp in enumerate(post.step_bp) if bp >= floor and post.bp[i] >= OUTSIDE_BP]
     return Scaffold(best, tuple(_surest(posts, steps)), tuple(_surest(posts, added)))
 
 
 def _surest(posts: tuple[ScoredPost, ...], places: list[Place]) -> list[Place]:
     """At most MOST_STEPS, the surest ones, in reading order."""
-    kept = sorted(places, key=lambda p: (-posts[p.post].bp[p.passage], p))[:MOST_STEPS]
+    kept = sorted(places, key=lambda p: (-posts[p.post].step_bp[p.passage], p))[:MOST_STEPS]
     return sorted(kept)

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from distill.features import BUCKETS, FACTS
+from index.records import StanceKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 WEIGHTS = "scorers.npz"
-STANCES = ("support", "dissent", "amendment")
+STANCES: tuple[StanceKind, ...] = ("support", "dissent", "amendment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Linear:
 @dataclass(frozen=True, slots=True)
 class Scorers:
     cheap: Linear  # passage: words and facts
-    full: Linear  # passage: words, facts and vector
+    full: Linear  # passage: words, facts and vector; says whether something like a step is here at all
+    inside: Linear  # the same features, trained within posts that hold a procedure: which of its sentences are the steps
     thread: Floats  # over THREAD_FACTS, last one the bias
     thread_mean: Floats
     thread_scale: Floats
@@ -79,6 +81,7 @@ def load_scorers() -> Scorers:
         return Scorers(
             cheap=_linear(arrays, "cheap"),
             full=_linear(arrays, "full"),
+            inside=_linear(arrays, "inside"),
             thread=arrays["thread"].astype(np.float64),
             thread_mean=arrays["thread_mean"].astype(np.float64),
             thread_scale=arrays["thread_scale"].astype(np.float64),
@@ -94,6 +97,8 @@ def _linear(arrays: Any, name: str) -> Linear:
     words = arrays[f"{name}_words"].astype(np.float64) * float(arrays[f"{name}_scale"])
     facts = arrays[f"{name}_facts"].astype(np.float64)
     if words.shape != (BUCKETS,) or facts.shape != (len(FACTS),):
-        raise ValueError(f"weights of {name!r} have shapes {words.shape} and {facts.shape}, the features {BUCKETS} and {len(FACTS)}: train again")
+        raise ValueError(
+            f"weights of {name!r} have shapes {words.shape} and {facts.shape}, the features {BUCKETS} and {len(FACTS)}: train again"
+        )
     vector = arrays[f"{name}_vector"].astype(np.float64) if f"{name}_vector" in arrays else None
     return Linear(words, facts, vector, float(arrays[f"{name}_bias"]))

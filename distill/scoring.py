@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from distill.features import FACTS, facts, hashed, imperatives_by_list, read_frames
 from distill.passages import ReadPost, ReadThread
-from distill.scorers import Linear, Scorers, to_bp
+from distill.scorers import Scorers, to_bp
 from index.records import Frame, Passage
 
 if TYPE_CHECKING:
@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     Encode = Callable[[Sequence[str]], Vectors]
 
 # Basis points of the cheap score from which a passage is encoded, and the thread's third best below which none is.
-CLIMB_BP = 150
-HOPELESS_BP = 400
+CLIMB_BP = 60
+HOPELESS_BP = 250
 # What a passage keeps of its own score; the rest comes from its two strongest near neighbours. Steps stand together.
-OWN_SHARE = 0.6
+OWN_SHARE = 0.7
+NOT_ENCODED = -6.0  # log-odds of being a step inside a procedure for a passage that did not climb
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPost:
     read: ReadPost
     frames: tuple[Frame | None, ...]
-    bp: tuple[int, ...]  # how surely each passage states a step
+    bp: tuple[int, ...]  # how surely there is a procedure's step here, seen from the whole forum
+    step_bp: tuple[int, ...]  # how surely the passage is a step, given that its post holds a procedure
+    facts: Floats  # (passages, FACTS)
     vectors: dict[int, Vectors]  # int8 row by passage place; only for what was encoded
 
     def passage(self, place: int) -> Passage:
@@ -55,35 +58,46 @@ class ScoredThread:
 
 
 def score_thread(thread: ReadThread, scorers: Scorers, encode: Encode) -> ScoredThread:
-    inputs = tuple(see(thread, post) for post in thread.posts)
+    """Every passage's scores; only what may be a step costs an embedding. The thread's texts are encoded in one call,
+    so that its scores do not depend on what else is being worked on."""
     frames = tuple(tuple(read_frames(post)) for post in thread.posts)
+    inputs = tuple(see(thread, post, frame) for post, frame in zip(thread.posts, frames, strict=True))
     margins = [scorers.cheap.margins(words, numbers) for words, numbers in inputs]
     cheap = [to_bp(row) for row in margins]
     best = sorted((bp for row in cheap for bp in row), reverse=True)
-    chosen: list[list[int]] = [[] for _ in thread.posts]
+    climbing: list[list[int]] = [[] for _ in thread.posts]
     if len(best) >= 3 and best[2] >= HOPELESS_BP:
-        chosen = [[place for place, bp in enumerate(row) if bp >= CLIMB_BP] for row in cheap]
-    texts = [post.passages[place].text for post, places in zip(thread.posts, chosen, strict=True) for place in places]
+        climbing = [[place for place, bp in enumerate(row) if bp >= CLIMB_BP] for row in cheap]
+    texts = [post.passages[place].text for post, places in zip(thread.posts, climbing, strict=True) for place in places]
     vectors = encode(texts) if texts else None
     posts: list[ScoredPost] = []
     row = 0
-    for post, places, margin, (words, numbers), frame in zip(thread.posts, chosen, margins, inputs, frames, strict=True):
-        held: dict[int, Vectors] = {}
-        if places and vectors is not None:
-            block = vectors[row : row + len(places)]
-            margin = margin.copy()
-            margin[places] = scorers.full.margins([words[i] for i in places], numbers[places], block)
-            held = {place: block[i] for i, place in enumerate(places)}
-            row += len(places)
-        posts.append(ScoredPost(post, frame, tuple(to_bp(lent(margin))), held))
+    for post, places, margin, (words, numbers), frame in zip(thread.posts, climbing, margins, inputs, frames, strict=True):
+        block = vectors[row : row + len(places)] if vectors is not None else None
+        row += len(places)
+        posts.append(_scored_post(post, places, margin, words, numbers, frame, block, scorers))
     return ScoredThread(thread, tuple(posts), len(texts), inputs)
 
 
-def see(thread: ReadThread, post: ReadPost) -> tuple[list[list[int]], Floats]:
+def _scored_post(
+    post: ReadPost, places: list[int], cheap: Floats, words: list[list[int]], numbers: Floats, frames: tuple[Frame | None, ...],
+    vectors: Vectors | None, scorers: Scorers,
+) -> ScoredPost:  # fmt: skip
+    import numpy as np
+
+    overall, inside = cheap.copy(), np.full(len(cheap), NOT_ENCODED)
+    if places and vectors is not None:
+        chosen = [words[i] for i in places]
+        overall[places] = scorers.full.margins(chosen, numbers[places], vectors)
+        inside[places] = scorers.inside.margins(chosen, numbers[places], vectors)
+    held = {place: vectors[i] for i, place in enumerate(places)} if vectors is not None else {}
+    return ScoredPost(post, frames, tuple(to_bp(lent(overall))), tuple(to_bp(lent(inside))), numbers, held)
+
+
+def see(thread: ReadThread, post: ReadPost, frames: Sequence[Frame | None]) -> tuple[list[list[int]], Floats]:
     """What the scorers see of a post: hashed words per passage and facts of shape (passages, FACTS)."""
     import numpy as np
 
-    frames = read_frames(post)
     imperatives = imperatives_by_list(post, frames)
     words = [hashed(passage, context, frame) for passage, context, frame in zip(post.passages, post.contexts, frames, strict=True)]
     rows = [facts(thread, post, i, frames[i], imperatives.get(p.list_id, 0) if p.list_id != -1 else 0) for i, p in enumerate(post.passages)]
@@ -102,7 +116,3 @@ def lent(margins: Floats) -> Floats:
             mixed[place] = OWN_SHARE * margins[place] + (1 - OWN_SHARE) * float(np.mean(sorted(near)[-2:]))
     return mixed
 
-
-def stance_margins(scorer: Linear, scored: ScoredThread, post: int) -> Floats:
-    words, numbers = scored.inputs[post]
-    return scorer.margins(words, numbers)

@@ -78,7 +78,7 @@ class Config:
     rewards: RewardsConfig = field(default_factory=RewardsConfig)
 
     def digest(self, *sections: str) -> str:
-        """"sha256:…" of the named sections: what a result depends on."""
+        """ "sha256:…" of the named sections: what a result depends on."""
         chosen = {name: {k: str(v) for k, v in asdict(getattr(self, name)).items()} for name in sections}
         return "sha256:" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 

@@ -58,7 +58,9 @@ def _load(name: str) -> tuple[str, Any]:
         folder = packaged_folder()
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
         if digest != PACKAGED_SHA256:
-            raise StoreError(f"{folder}/model.safetensors has hash {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…", f"reinstall {PACKAGED}==0.1.0")
+            raise StoreError(
+                f"{folder}/model.safetensors has hash {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…", f"reinstall {PACKAGED}==0.1.0"
+            )
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model never asks a hub
         source = str(folder)
     else:
@@ -89,4 +91,5 @@ def cosine_bp(a: Vectors, b: Vectors) -> npt.NDArray[np.int64]:
 
     left, right = a.astype(np.int64), b.astype(np.int64)
     norms = np.sqrt((left * left).sum(1))[:, None] * np.sqrt((right * right).sum(1))[None, :]
-    return np.rint(10_000 * (left @ right.T) / np.maximum(norms, 1)).astype(np.int64)
+    cosines: npt.NDArray[np.int64] = np.rint(10_000 * (left @ right.T) / np.maximum(norms, 1)).astype(np.int64)
+    return cosines

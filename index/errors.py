@@ -1,13 +1,13 @@
 """Everything that can go wrong and be mended by the person at the keyboard.
 
-    PrecipitateError            exit 1   what was wrong, where, and the way out
-    ├── UsageError              exit 2   the command or its arguments
-    │   ├── ConfigError                  a key or value of precipitate.toml
-    │   ├── UnknownName                  a name that does not exist; lists the nearest ones
-    │   └── MoneyError                   an amount, address or budget that cannot be paid
-    ├── SourceError             exit 1   a source that cannot be reached or read
-    ├── StoreError              exit 1   the workspace or its database
-    └── Locked                  exit 75  another writer is at work
+PrecipitateError            exit 1   what was wrong, where, and the way out
+├── UsageError              exit 2   the command or its arguments
+│   ├── ConfigError                  a key or value of precipitate.toml
+│   ├── UnknownName                  a name that does not exist; lists the nearest ones
+│   └── MoneyError                   an amount, address or budget that cannot be paid
+├── SourceError             exit 1   a source that cannot be reached or read
+├── StoreError              exit 1   the workspace or its database
+└── Locked                  exit 75  another writer is at work
 """
 
 from __future__ import annotations

@@ -23,8 +23,13 @@ MAX_READ = 400_000
 BlockKind = Literal["paragraph", "item", "heading", "code", "quote", "table", "embed"]
 
 # Zero-width, bidi and tag characters carry no words but can hide or reorder them.
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Text that goes in as it is: visible words with one space between them.
+_VISIBLE = f"[^\\s{_INVISIBLE.pattern[1:-1]}{_CONTROL.pattern[1:-1]}]"
+_AS_IT_IS = re.compile(f"{_VISIBLE}+(?: {_VISIBLE}+)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ class Plain:
         return (begin, finish)
 
     def blocks_json(self) -> str:
-        return json.dumps([[b.kind, b.start, b.end, b.list_id, b.list_index, int(b.ordered), b.depth, b.level, b.quote_of] for b in self.blocks])
+        return json.dumps(
+            [[b.kind, b.start, b.end, b.list_id, b.list_index, int(b.ordered), b.depth, b.level, b.quote_of] for b in self.blocks]
+        )
 
     def offsets_bytes(self) -> bytes:
         return array.array("i", [number for piece in self.offsets for number in piece]).tobytes()
@@ -101,6 +108,16 @@ class Builder:
             return
         if keep_space:
             self._add_kept(text, raw_start)
+            return
+        stripped = text.strip()
+        if stripped and _AS_IT_IS.fullmatch(stripped):
+            lead = text.index(stripped[0])
+            if lead and self._space_wanted is None and self._length > self._block_start:
+                self._space_wanted = raw_start
+            self._flush_space()
+            self._write(stripped, raw_start + lead, len(stripped))
+            if lead + len(stripped) < len(text):
+                self._space_wanted = raw_start + lead + len(stripped)
             return
         for match in re.finditer(r"\S+|\s+", text):
             word = match.group()

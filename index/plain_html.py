@@ -23,9 +23,78 @@ _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I)
 
 _VOID = {"br", "img", "hr", "input", "wbr", "source", "track", "col", "meta", "link", "area", "base", "embed"}
-_DROPPED = {"script", "style", "noscript", "svg", "iframe", "template", "form", "select", "button", "textarea", "title", "head", "s", "del", "strike", "math", "object", "audio", "video", "canvas"}
-_DROPPED_CLASSES = {"meta", "poll", "poll-container", "badge-wrapper", "hidden", "cooked-selection-barrier", "elided", "katex-html", "footnotes-sep", "discourse-local-date-wrapper"}
-_BLOCKS = {"p", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "aside", "pre", "table", "thead", "tbody", "tr", "td", "th", "details", "summary", "section", "article", "dl", "dt", "dd", "figure", "figcaption", "hr", "header", "footer", "nav", "main", "center", "address"}
+_DROPPED = {
+    "script",
+    "style",
+    "noscript",
+    "svg",
+    "iframe",
+    "template",
+    "form",
+    "select",
+    "button",
+    "textarea",
+    "title",
+    "head",
+    "s",
+    "del",
+    "strike",
+    "math",
+    "object",
+    "audio",
+    "video",
+    "canvas",
+}
+_DROPPED_CLASSES = {
+    "meta",
+    "poll",
+    "poll-container",
+    "badge-wrapper",
+    "hidden",
+    "cooked-selection-barrier",
+    "elided",
+    "katex-html",
+    "footnotes-sep",
+    "discourse-local-date-wrapper",
+}
+_BLOCKS = {
+    "p",
+    "div",
+    "li",
+    "ul",
+    "ol",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "aside",
+    "pre",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+    "details",
+    "summary",
+    "section",
+    "article",
+    "dl",
+    "dt",
+    "dd",
+    "figure",
+    "figcaption",
+    "hr",
+    "header",
+    "footer",
+    "nav",
+    "main",
+    "center",
+    "address",
+}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 
 

@@ -153,7 +153,14 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
         rows = list(last.values())
         store.upsert(
             "reactions",
-            pa.table({"post": [r.post for r in rows], "actor": [r.actor for r in rows], "kind": [r.kind for r in rows], "count": pa.array([r.count for r in rows], pa.int32())}),
+            pa.table(
+                {
+                    "post": [r.post for r in rows],
+                    "actor": [r.actor for r in rows],
+                    "kind": [r.kind for r in rows],
+                    "count": pa.array([r.count for r in rows], pa.int32()),
+                }
+            ),
         )
 
 
@@ -261,7 +268,9 @@ def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post
 def _note_missing(store: Store, thread: str, present: Sequence[str]) -> None:
     """A post gone from its thread is unconfirmed the first time and pruned the second; one that is back is live."""
     here = set(present)
-    for post, state in store.execute("SELECT id, state FROM posts WHERE thread = ? AND state NOT IN ('author_deleted','moderated')", [thread]):
+    for post, state in store.execute(
+        "SELECT id, state FROM posts WHERE thread = ? AND state NOT IN ('author_deleted','moderated')", [thread]
+    ):
         if post in here:
             if state in ("missing_unconfirmed", "pruned"):
                 store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
@@ -275,7 +284,9 @@ def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
     """Word that a post is gone: its text goes from the store, in every version; that it was there stays known."""
     for stone in tombstones:
         store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
-        store.execute("UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post])
+        store.execute(
+            "UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
+        )
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
@@ -369,7 +380,9 @@ def unconfirmed_threads(store: Store, source: str) -> list[str]:
 
 
 def reject_counts(store: Store) -> list[dict[str, Any]]:
-    return store.rows("SELECT source, reason, count(*) AS count, min(place) AS example FROM rejects GROUP BY source, reason ORDER BY source, count DESC, reason")
+    return store.rows(
+        "SELECT source, reason, count(*) AS count, min(place) AS example FROM rejects GROUP BY source, reason ORDER BY source, count DESC, reason"
+    )
 
 
 def post_counts(store: Store) -> dict[str, dict[str, int]]:

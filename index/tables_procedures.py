@@ -86,7 +86,9 @@ def _save_passages(store: Store, kept: Sequence[KeptPassage]) -> None:
     import pyarrow as pa
 
     unique = list({(p.post, p.start, p.stop): p for p in kept}.values())
-    columns: dict[str, Any] = {name: [getattr(p, name) for p in unique] for name in ("post", "thread", "start", "stop", "text", "score_bp", "vector")}
+    columns: dict[str, Any] = {
+        name: [getattr(p, name) for p in unique] for name in ("post", "thread", "start", "stop", "text", "score_bp", "vector")
+    }
     columns["start"], columns["stop"] = pa.array(columns["start"], pa.int32()), pa.array(columns["stop"], pa.int32())
     columns["vector"] = pa.array(columns["vector"], pa.binary())
     store.upsert("kept_passages", pa.table(columns))
@@ -107,7 +109,9 @@ def drafts(store: Store) -> list[dict[str, Any]]:
 
 
 def thread_outcome(store: Store, thread: str) -> dict[str, Any] | None:
-    rows = store.rows("SELECT thread, outcome, reason, report, passages_seen, passages_scored, micros FROM thread_work WHERE thread = ?", [thread])
+    rows = store.rows(
+        "SELECT thread, outcome, reason, report, passages_seen, passages_scored, micros FROM thread_work WHERE thread = ?", [thread]
+    )
     return {**rows[0], "report": json.loads(rows[0]["report"])} if rows else None
 
 
@@ -135,7 +139,9 @@ def current_records(store: Store) -> list[dict[str, Any]]:
 
 
 def versions(store: Store, procedure: str) -> list[StoredProcedure]:
-    rows = store.rows("SELECT id, version, version_id, record, goal_vector, cluster FROM procedures WHERE id = ? ORDER BY version", [procedure])
+    rows = store.rows(
+        "SELECT id, version, version_id, record, goal_vector, cluster FROM procedures WHERE id = ? ORDER BY version", [procedure]
+    )
     return [StoredProcedure(**{**row, "record": json.loads(row["record"])}) for row in rows]
 
 
@@ -186,7 +192,9 @@ def save_cost(store: Store, run: int, stage: str, items: int, micros: int) -> No
 
 
 def costs(store: Store) -> list[dict[str, Any]]:
-    return store.rows("SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY micros DESC")
+    return store.rows(
+        "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY micros DESC"
+    )
 
 
 def inventory(store: Store) -> list[dict[str, Any]]:

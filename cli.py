@@ -1,0 +1,533 @@
+"""The commands: options → one call → print. No logic; what is heavy is imported by the command that needs it.
+
+Longer than other files because there are many commands; each is its own page of the manual.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from index.errors import PrecipitateError
+from publish.text import clean, to_json
+
+if TYPE_CHECKING:
+    from index.config import Config
+    from index.snapshot import Snapshot
+    from index.store import Store
+    from index.workspace import Workspace
+    from publish.progress import Progress
+
+PARTIAL, FINDINGS, INTERRUPTED = 3, 4, 130
+
+
+class Commands(TyperGroup):
+    """The one place where an error becomes a line on stderr, or a JSON envelope, and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        as_json = "--json" in words
+        try:
+            code = super().main(words, *rest, **{**extra, "standalone_mode": False})
+        except PrecipitateError as error:
+            complain(error.message, error.way_out, error.exit_code, as_json)
+            code = error.exit_code
+        except typer.TyperException as error:
+            complain(error.format_message(), "add --help to see how it is used", error.exit_code, as_json)
+            code = error.exit_code
+        if code == INTERRUPTED:
+            complain("interrupted", "run again to resume", INTERRUPTED, as_json)
+        sys.exit(code or 0)
+
+
+def complain(message: str, way_out: str, code: int, as_json: bool) -> None:
+    """Errors go to stderr: stdout holds data or nothing."""
+    if as_json:
+        typer.echo(to_json({"code": code, "message": message, "next": way_out or None}), err=True)
+    else:
+        lines = [f"error: {clean(message)}"] if code != INTERRUPTED else [f"{message}; {way_out}"]
+        lines += [f"→ {clean(way_out)}"] if way_out and code != INTERRUPTED else []
+        typer.echo("\n".join(lines), err=True)
+
+
+def make_group(**extra: Any) -> typer.Typer:
+    """Plain help, without boxes: it reads the same in a log, in the manual and on a narrow terminal."""
+    return typer.Typer(rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False, **extra)
+
+
+app = make_group(cls=Commands, help="Distil cited SOPs from public discussion, and reward who worked them out.")
+identity = make_group(help="Where contributors are paid.")
+round_ = make_group(help="Rounds: a budget, shared out by credit.")
+config_ = make_group(help="The workspace's configuration.")
+app.add_typer(identity, name="identity", short_help="Where contributors are paid.")
+app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by credit.")
+app.add_typer(config_, name="config", short_help="The workspace's configuration.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def emit(as_json: bool, value: Any, text: str) -> None:
+    typer.echo(to_json(value) if as_json else text, nl=as_json)
+
+
+def here() -> Workspace:
+    from index.workspace import find_workspace
+
+    return find_workspace(Path.cwd())
+
+
+def snapshot() -> Snapshot:
+    from index.snapshot import open_current
+
+    return open_current(here())
+
+
+@contextmanager
+def writing(what: str) -> Iterator[tuple[Workspace, Store]]:
+    """The workspace with its lock held, and its database."""
+    from index.store import Store
+
+    workspace = here()
+    with workspace.lock(what), Store(workspace.database) as store:
+        yield workspace, store
+
+
+# --- making and filling a workspace ---------------------------------------------------------------------------------
+
+
+@app.command(short_help="Make a workspace.")
+def init(name: Annotated[Path, typer.Argument(help="Folder to make.")], as_json: Json = False) -> None:
+    """Example: precipitate init myround
+
+    Make a workspace: a folder with a commented precipitate.toml, and .precipitate/ for everything that is read and made.
+    """
+    from index.workspace import init_workspace
+
+    root = init_workspace(name).root
+    emit(as_json, {"workspace": str(root)}, f"made {root}\nnext: cd {clean(str(name))} && precipitate add https://forum.example.org\n")
+
+
+@app.command(short_help="Add a source: a forum or an archive.")
+def add(
+    address: Annotated[str, typer.Argument(help="A Discourse forum's address, or a folder with topics.jsonl and site.json.")],
+    allow_private: Annotated[bool, typer.Option("--allow-private", help="Allow an address on this machine or its network.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate add https://forum.example.org
+
+    Add a source. What kind it is is found out by asking it; nothing is read until `precipitate run`.
+    """
+    from crawler.address import find_source
+    from index.tables_discussion import add_source
+
+    source = find_source(address, allow_private, here().config().crawl)
+    with writing("add") as (_, store):
+        add_source(store, source)
+    emit(as_json, asdict(source), f"added {clean(source.id)} ({source.kind}: {clean(source.title) or 'no title'})\nnext: precipitate run\n")
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    workspace: Workspace
+    store: Store
+    config: Config
+    progress: Progress
+
+
+def _crawl(job: Job) -> Any:
+    from crawler.pipeline import crawl
+
+    return crawl(job.workspace, job.store, job.config, job.progress)
+
+
+def _distill(job: Job) -> Any:
+    from distill.pipeline import distill
+
+    return distill(job.store, job.config, job.progress)
+
+
+def _credit(job: Job) -> Any:
+    from rewards.pipeline import credit
+
+    return credit(job.store, job.config)
+
+
+def _release(job: Job) -> Any:
+    from publish import __version__
+    from publish.release import release
+
+    return release(job.workspace, job.store, job.config, __version__)
+
+
+STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill, "credit": _credit, "release": _release}
+
+
+def run_stages(job: Job) -> dict[str, Any]:
+    """Every stage in order, entered into the table of runs with what each cost."""
+    from index.tables_procedures import finish_run, start_run
+    from publish.report import run_value
+
+    number = start_run(job.store, job.config.digest("crawl", "distill", "rewards"))
+    reports: dict[str, Any] = {}
+    started = time.monotonic_ns()
+    try:
+        for name, stage in STAGES.items():
+            begun = time.monotonic_ns()
+            reports[name] = stage(job)
+            _save_costs(job.store, number, name, reports[name], (time.monotonic_ns() - begun) // 1000)
+    except BaseException as error:
+        finish_run(job.store, number, "interrupted" if isinstance(error, KeyboardInterrupt) else "error", {"error": str(error)})
+        raise
+    status = "partial" if reports["crawl"].partial else "ok"
+    told = run_value(number, status, (time.monotonic_ns() - started) // 1000, reports)
+    finish_run(job.store, number, status, told["stages"])
+    return told
+
+
+def _save_costs(store: Store, run: int, name: str, report: Any, micros: int) -> None:
+    """A stage that keeps its own ledger is entered by its parts; the others as a whole."""
+    from index.tables_procedures import save_cost
+    from publish.report import items_of
+
+    for part, (items, spent) in getattr(report, "costs", {name: (items_of(name, report), micros)}).items():
+        save_cost(store, run, part, items, spent)
+
+
+@app.command(short_help="Read what is new, distil it, credit it, release it.")
+def run(quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False, as_json: Json = False) -> int:
+    """Example: precipitate run
+
+    Crawl every source, distil SOPs, compute credits and make a release. Whatever interrupts it, the next run goes on
+    from there. Ends with 3 if some source could not be read to its end.
+    """
+    from publish.progress import reporting
+    from publish.report import render_run
+
+    config = here().config()
+    with writing("run") as (workspace, store), reporting(quiet) as progress:
+        told = run_stages(Job(workspace, store, config, progress))
+    emit(as_json, told, render_run(told))
+    return PARTIAL if told["status"] == "partial" else 0
+
+
+# --- reading the current release ------------------------------------------------------------------------------------
+
+
+@app.command(short_help="Find SOPs for a question.")
+def search(
+    query: Annotated[str, typer.Argument(help="A question or a few words.")],
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many SOPs at most.")] = 5,
+    lexical: Annotated[bool, typer.Option("--lexical", help="By words alone: loads no model, answers at once.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate search "how do I apply for a grant"
+
+    SOPs of the current release that answer a question, each with the words that answer best.
+    """
+    from index.search import search as find
+    from index.snapshot import current_release
+    from publish.show import render_hits
+
+    workspace = here()
+    hits = find(current_release(workspace) / "local", query, k, workspace.config(), words_only=lexical)
+    emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query))
+
+
+@app.command("list", short_help="List all SOPs.")
+def list_(as_json: Json = False) -> None:
+    """Example: precipitate list
+
+    All SOPs of the current release, by title.
+    """
+    from publish.show import render_list
+
+    with snapshot() as opened:
+        rows = opened.procedures()
+    emit(as_json, rows, render_list(rows))
+
+
+@app.command(short_help="Show one SOP with its receipts.")
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its id, or enough of its beginning.")], as_json: Json = False
+) -> None:
+    """Example: precipitate show sop-3f9a
+
+    One SOP: its steps, each with the words it came from, who said them, where, and who was for or against it.
+    """
+    from publish.show import render_procedure
+
+    with snapshot() as opened:
+        record = opened.record(identifier)
+        titles = {other: found["title"] for other, found in opened.records(record["alternatives"]).items()}
+    emit(as_json, record, render_procedure(record, titles))
+
+
+@app.command(short_help="What the sources yield and what it costs.")
+def sources(as_json: Json = False) -> None:
+    """Example: precipitate sources
+
+    For every source: posts, threads, SOPs, SOPs per 1,000 posts, cost, and what was left out and why.
+    """
+    from publish.inventory import inventory, render_inventory
+
+    with snapshot() as opened:
+        found = inventory(opened)
+    emit(as_json, found, render_inventory(found))
+
+
+@app.command(short_help="Say what came of one thread, and why.")
+def explain(thread: Annotated[str, typer.Argument(help="Its id, or the address of it or of a post in it.")], as_json: Json = False) -> None:
+    """Example: precipitate explain https://forum.example.org/t/how-to-apply/41
+
+    What came of a thread: the SOPs it gave, or the reason why it gave none, and the stored report.
+    """
+    from publish.show import render_thread
+
+    with snapshot() as opened:
+        row = opened.thread(thread)
+    emit(as_json, row, render_thread(row))
+
+
+@app.command(short_help="Say why an author gets what they get.")
+def why(
+    author: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    round_name: Annotated[str | None, typer.Argument(metavar="[ROUND]", help="A round; without it: their credit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate why ann@forum.example.org r1
+
+    What an author earned, down to the words it was earned with, and what earned nothing and why.
+    """
+    from rewards.rounds import read_round
+    from rewards.why import render_why
+    from rewards.why import why as account
+
+    if round_name is not None:
+        told = account(read_round(here(), round_name), author)
+    else:
+        with snapshot() as opened:
+            told = account(_credits(None), author, opened.uncredited())
+    emit(as_json, told, render_why(told))
+
+
+# --- identities and rounds ------------------------------------------------------------------------------------------
+
+
+@identity.command("import", short_help="Read payout addresses from a CSV file.")
+def identity_import(
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns handle,address.")], as_json: Json = False
+) -> int:
+    """Example: precipitate identity import payees.csv
+
+    Read who is paid where, from the columns handle (ann or ann@host) and address (0x…). Good rows count; ends with 3 if
+    some row did not.
+    """
+    from publish.report import as_value, render_import
+    from rewards.identities import import_identities
+
+    with writing("identity import") as (_, store):
+        told = as_value(import_identities(store, csv))
+    emit(as_json, told, render_import(told))
+    return PARTIAL if told["left_out"] else 0
+
+
+@round_.command("new", short_help="Open a round.")
+def round_new(
+    name: Annotated[str, typer.Argument(help="Its name: letters, digits, - and _.")],
+    budget: Annotated[str, typer.Option("--budget", help="How much in all, as a decimal number of tokens.")],
+    token: Annotated[str, typer.Option("--token", help="The token's address, or native.")],
+    decimals: Annotated[int, typer.Option("--decimals", help="How many decimals the token has.")] = 18,
+    policy: Annotated[str, typer.Option("--policy", help="How credit becomes shares.")] = "proportional",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
+
+    Open a round. Nothing is shared out until `precipitate round allocate`.
+    """
+    from publish.report import render_round_line
+    from rewards.money import format_amount
+    from rewards.rounds import new_round
+
+    with writing("round new") as (_, store):
+        told = _round_value(new_round(store, name, budget, token, decimals, policy))
+    emit(as_json, told, render_round_line(told, format_amount) + f"next: precipitate round allocate {name}\n")
+
+
+def _round_value(made: Any) -> dict[str, Any]:
+    """Base units as text: JSON numbers lose digits past 2**53 elsewhere."""
+    return {**asdict(made), "budget": str(made.budget)}
+
+
+@round_.command("allocate", short_help="Share a round's budget out by credit.")
+def round_allocate(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round allocate r1
+
+    Share the budget out by the credits as they stand, exactly: paid + held + left over = budget. Again: anew.
+    """
+    from publish.report import render_round
+    from rewards.money import format_amount
+    from rewards.rounds import allocate, read_round
+
+    with writing("round allocate") as (workspace, store):
+        report = allocate(store, workspace, name)
+    told = read_round(workspace, name)
+    for note in report.notes:
+        typer.echo(f"note: {clean(note)}", err=True)
+    shown = {key: told[key] for key in ("schema", "round", "release", "totals", "allocations", "payouts")}
+    emit(as_json, {**shown, "path": str(report.path), "notes": list(report.notes)}, render_round(told, format_amount))
+
+
+@round_.command("list", short_help="List all rounds.")
+def round_list(as_json: Json = False) -> None:
+    """Example: precipitate round list
+
+    All rounds, open and allocated.
+    """
+    from index.tables_rewards import rounds
+    from publish.report import render_round_line
+    from rewards.money import format_amount
+
+    with writing("round list") as (_, store):
+        told = [_round_value(found) for found in rounds(store)]
+    emit(as_json, told, "".join(render_round_line(found, format_amount) for found in told) or "No round yet.\n")
+
+
+@round_.command("show", short_help="Show an allocated round.")
+def round_show(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round show r1
+
+    An allocated round: totals, and each author's points, amount and address.
+    """
+    from publish.report import render_round
+    from rewards.money import format_amount
+    from rewards.rounds import read_round
+
+    told = read_round(here(), name)
+    emit(as_json, told, render_round(told, format_amount))
+
+
+# --- exports --------------------------------------------------------------------------------------------------------
+
+
+def _procedures_files(form: str, name: str | None) -> list[tuple[str, str]]:
+    from index.snapshot import current_release
+    from publish.exports import export_procedures
+
+    return export_procedures(current_release(here()), form)
+
+
+def _credits(name: str | None) -> list[dict[str, Any]]:
+    """Credit records of a round, or of the current release."""
+    from index.snapshot import current_release
+    from publish.exports import read_records
+    from rewards.rounds import read_round
+
+    return read_round(here(), name)["credits"] if name else read_records(current_release(here()), "credits.jsonl")
+
+
+def _credits_files(form: str, name: str | None) -> list[tuple[str, str]]:
+    from rewards.exports import export
+
+    return export("credits", form, _credits(name))
+
+
+def _payouts_files(form: str, name: str | None) -> list[tuple[str, str]]:
+    from index.errors import UsageError
+    from rewards.exports import export
+    from rewards.rounds import read_round
+
+    if name is None:
+        raise UsageError("payouts are of a round", "say which: --round r1")
+    return export("payouts", form, read_round(here(), name))
+
+
+EXPORTS: dict[str, tuple[str, Callable[[str, str | None], list[tuple[str, str]]]]] = {  # name: default format, files
+    "procedures": ("jsonl", _procedures_files),
+    "credits": ("jsonl", _credits_files),
+    "payouts": ("safe-csv", _payouts_files),
+}
+
+
+@app.command("export", short_help="Write SOPs, credits or payouts for other programs.")
+def export_(
+    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="procedures: jsonl, json; credits: jsonl, json, csv; payouts: safe-csv, merkle, json."),
+    ] = None,
+    round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
+    out: Annotated[str, typer.Option("--out", "-o", help="A file, a folder, or - for standard output.")] = "-",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate export payouts --round r1 --format safe-csv -o payouts.csv
+
+    Write what the current release or a round holds, in a form that other programs take as it is.
+    """
+    from index.errors import UnknownName
+    from publish.exports import STDOUT, one_text, write_files
+
+    if what not in EXPORTS:
+        raise UnknownName("export", what, EXPORTS, f"there are: {', '.join(EXPORTS)}")
+    default, make = EXPORTS[what]
+    files = make(form or default, round_name)
+    if out != STDOUT:
+        paths = [str(path) for path in write_files(files, out)]
+        emit(as_json, {"files": paths}, "".join(f"wrote {path}\n" for path in paths))
+    elif as_json:
+        emit(as_json, [{"name": name, "text": text} for name, text in files], "")
+    else:
+        typer.get_binary_stream("stdout").write(one_text(files).encode())
+
+
+# --- looking after it -----------------------------------------------------------------------------------------------
+
+
+@app.command(short_help="Check the installation and the workspace.")
+def doctor(as_json: Json = False) -> int:
+    """Example: precipitate doctor
+
+    Check Python, packages, model, configuration, database, spool, the hashes of the current release, lock and disk.
+    Ends with 4 if something is wrong.
+    """
+    from publish.doctor import doctor as examine
+    from publish.doctor import render_findings
+
+    findings = examine(Path.cwd())
+    emit(as_json, [asdict(finding) for finding in findings], render_findings(findings))
+    return 0 if all(finding.ok for finding in findings) else FINDINGS
+
+
+@config_.command("show", short_help="Show every key with its value.")
+def config_show(as_json: Json = False) -> None:
+    """Example: precipitate config show
+
+    Every key of the configuration with the value in force; those that precipitate.toml changes say so.
+    """
+    from index.config import Config
+    from publish.report import render_config
+
+    told = asdict(here().config())
+    emit(as_json, told, render_config(told, asdict(Config())))
+
+
+@app.command(short_help="Show the version.")
+def version(as_json: Json = False) -> None:
+    """Example: precipitate version"""
+    from publish import __version__
+
+    emit(as_json, {"version": __version__}, f"precipitate {__version__}\n")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,237 @@
+"""Scaffold and amend, second half: what others said of the steps. Duplicates join, additions enter, stances attach.
+
+A voice is counted once per step, never one's own; quoted text is never the quoter's words (passages leave quotes out).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from distill.passages import ReadPost
+from distill.scaffold import Place, Scaffold
+from distill.scorers import STANCES, Scorers, to_bp
+from distill.scoring import ScoredThread
+from distill.steptext import INJECTION, Clause, clauses, risk_flags
+from index.plain import fold
+from index.records import Frame, Passage, StanceKind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.int8]
+
+SAME_STEP_BP = 8300  # cosine of two passages from which they say the same …
+SAME_FRAME_BP = 7000  # … and where verb and polarity agree
+BESIDE_BP = 6000  # cosine from which an added step stands beside the one it is closest to
+NEAR_STEP_BP = 4500  # from which a stance speaks of a step
+# Surety from which a passage is taken for a stance; low, because such passages are rare (chosen out of fold, see the card).
+STANCE_BP: dict[StanceKind, int] = {"support": 1400, "dissent": 1200, "amendment": 1400}
+MOST_STANCES = 24
+MOST_HEARD = 400  # passages of one thread that are listened to
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(slots=True)
+class Statement:
+    """A clause of a passage that states a step."""
+
+    place: Place
+    clause: Clause
+
+    def sort_key(self) -> tuple[Place, int]:
+        return (self.place, self.clause.start)
+
+
+@dataclass(slots=True)
+class DraftStep:
+    statements: list[Statement]
+    frame: Frame | None
+    vector: Vectors | None
+    bp: int
+    flags: list[str] = field(default_factory=list)
+    supporters: set[str] = field(default_factory=set)
+    dissenters: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class DraftStance:
+    kind: StanceKind
+    step: int | None  # index into the steps
+    place: Place
+
+
+def gather_steps(scored: ScoredThread, scaffold: Scaffold) -> list[DraftStep]:
+    """Steps of the scaffold in reading order, then what others added, each beside what it is closest to."""
+    steps: list[DraftStep] = []
+    for place in scaffold.steps:
+        for step in _steps_at(scored, place):
+            twin = _twin(step, steps)
+            if twin is None:
+                steps.append(step)
+            else:
+                twin.statements += step.statements
+    home = scored.posts[scaffold.post].read.post
+    for place in scaffold.added:
+        author = scored.posts[place.post].read.post.author
+        for step in _steps_at(scored, place):
+            twin = _twin(step, steps)
+            if twin is not None:
+                twin.statements += step.statements
+                if author != home.author:
+                    twin.supporters.add(author)
+            elif author == home.author or not step.flags:  # a stranger's risky step never slips into another's procedure
+                steps.insert(_position(step, steps), step)
+    return steps
+
+
+def _steps_at(scored: ScoredThread, place: Place) -> list[DraftStep]:
+    post = scored.posts[place.post]
+    passage = post.passage(place.passage)
+    if INJECTION.search(passage.text):
+        return []
+    frame = post.frames[place.passage]
+    found = []
+    for clause in clauses(passage.text, frame):
+        flags = risk_flags(passage.text[clause.start : clause.end])
+        found.append(DraftStep([Statement(place, clause)], frame, post.vectors.get(place.passage), post.step_bp[place.passage], flags))
+    return found
+
+
+def _twin(step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
+    """The step that says the same, if any. Clauses of one passage are never twins."""
+    for other in steps:
+        if other.statements[0].place == step.statements[0].place or not same_polarity(step.frame, other.frame):
+            continue
+        near = _cosine(step.vector, other.vector)
+        same_verb = bool(step.frame and other.frame and step.frame.verb == other.frame.verb)
+        if near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb):
+            return other
+    return None
+
+
+def same_polarity(a: Frame | None, b: Frame | None) -> bool:
+    return bool(a and a.negated) == bool(b and b.negated)
+
+
+def _position(step: DraftStep, steps: Sequence[DraftStep]) -> int:
+    """After the step it is clearly close to in meaning; else where it was said in the thread."""
+    near = [(_cosine(step.vector, other.vector), -i) for i, other in enumerate(steps)]
+    best = max(near, default=(0, 0))
+    if best[0] >= BESIDE_BP:
+        return -best[1] + 1
+    place = step.statements[0].place
+    return sum(other.statements[0].place < place for other in steps)
+
+
+def _cosine(a: Vectors | None, b: Vectors | None) -> int:
+    if a is None or b is None:
+        return 0
+    import numpy as np
+
+    left, right = a.astype(np.int64), b.astype(np.int64)
+    norms = float((left @ left) * (right @ right)) ** 0.5
+    return round(10_000 * float(left @ right) / norms) if norms else 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardStance:
+    """A passage that supports, objects or amends, before it is known of what."""
+
+    kind: StanceKind
+    place: Place
+    vector: Vectors
+
+
+def hear_stances(
+    scored: ScoredThread, homes: set[int], taken: set[Place], scorers: Scorers, encode: Callable[[Sequence[str]], Vectors]
+) -> list[HeardStance]:
+    """Support, dissent and amendments outside the scaffolds' posts, the surest MOST_STANCES in reading order."""
+    import numpy as np
+
+    places = [
+        Place(number, index)
+        for number, post in enumerate(scored.posts)
+        if number not in homes
+        for index, passage in enumerate(post.read.passages)
+        if Place(number, index) not in taken and not INJECTION.search(passage.text)
+    ][:MOST_HEARD]
+    if not places:
+        return []
+    vectors = encode([scored.posts[p.post].passage(p.passage).text for p in places])
+    words = [scored.inputs[p.post][0][p.passage] for p in places]
+    numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
+    surety = {kind: to_bp(scorers.stances[kind].margins(words, numbers, vectors)) for kind in STANCES}
+    found: list[tuple[int, int, StanceKind]] = []
+    for row in range(len(places)):
+        kind = max(STANCES, key=lambda k: surety[k][row] * 10_000 // STANCE_BP[k])
+        if surety[kind][row] >= STANCE_BP[kind]:
+            found.append((surety[kind][row] * 10_000 // STANCE_BP[kind], row, kind))
+    surest = sorted(found, key=lambda f: (-f[0], f[1]))[:MOST_STANCES]
+    return [HeardStance(kind, places[row], vectors[row]) for _, row, kind in sorted(surest, key=lambda f: f[1])]
+
+
+def attach_stances(
+    scored: ScoredThread,
+    scaffold: Scaffold,
+    steps: Sequence[DraftStep],
+    others: Sequence[DraftStep],
+    heard: Sequence[HeardStance],
+    leftover: bool,
+) -> list[DraftStance]:
+    """The stances that speak of these steps rather than of a rival's; with `leftover` also those that speak of no step.
+
+    An author neither supports nor objects to a procedure of their own.
+    """
+    stances: list[DraftStance] = []
+    home = scored.posts[scaffold.post].read.post.author
+    everything = [*steps, *others]
+    for stance in heard:
+        if scored.posts[stance.place.post].read.post.author == home and stance.kind != "amendment":
+            continue
+        step = _spoken_of(scored, stance.place, everything, stance.vector)
+        if step is not None and step < len(steps):
+            stances.append(DraftStance(stance.kind, step, stance.place))
+            _count_voice(scored, steps[step], stance.kind, stance.place)
+        elif step is None and leftover:
+            stances.append(DraftStance(stance.kind, None, stance.place))
+    return stances
+
+
+def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place) -> None:
+    author = scored.posts[place.post].read.post.author
+    first = min(step.statements, key=Statement.sort_key)
+    if author != scored.posts[first.place.post].read.post.author:
+        if kind == "support":
+            step.supporters.add(author)
+        elif kind == "dissent":
+            step.dissenters.add(author)
+
+
+def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors | None) -> int | None:
+    """The step that a stance is about: the one it quotes, else the one closest in meaning."""
+    quoted = _quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
+    if quoted:
+        for index, step in enumerate(steps):
+            text = scored.posts[step.statements[0].place.post].passage(step.statements[0].place.passage).text
+            needed = set(_WORD.findall(fold(text)))
+            if len(needed) >= 3 and len(needed & quoted) * 10 >= len(needed) * 7:
+                return index
+    near = [(_cosine(vector, step.vector), -index) for index, step in enumerate(steps)]
+    best = max(near, default=(0, 0))
+    return -best[1] if best[0] >= NEAR_STEP_BP else None
+
+
+def _quoted_before(post: ReadPost, passage: Passage) -> set[str]:
+    """Words of the quotes that stand right above a passage's block."""
+    words: set[str] = set()
+    for block in reversed(post.post.blocks[: passage.block]):
+        if block.kind != "quote":
+            if words or passage.block - post.post.blocks.index(block) > 3:
+                break
+            continue
+        words |= set(_WORD.findall(fold(post.post.plain[block.start : block.end])))
+    return words

@@ -1,0 +1,98 @@
+"""Goals and titles a person would choose, from the words of the thread; purpose, tools and checks copied or empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from distill.frames import is_base_verb, verb_lemma
+from distill.passages import ReadPost
+
+LONGEST_TITLE = 90
+_TAG = re.compile(
+    r"^\s*(?:\[[^\]]{1,40}\]|\([^)]{1,25}\)|(?:FINAL|DRAFT|REVIEW|RFC|RFP|PROPOSAL|DISCUSSION|GUIDE|TUTORIAL|ANN|FAQ|Solved|Request for comments?)\s*[:\-–—])\s*",
+    re.I,
+)
+_HOWTO = re.compile(
+    r"^\s*(?:how (?:to|do i|do you|do we|can i|can we|we|i)|guide (?:to|for)|a guide to|steps? to|tutorial:?|instructions for|what is the best way to|best way to|a (?:simple|quick) way to)\s+",
+    re.I,
+)
+_PURPOSE = re.compile(
+    r"\b(?:in order to|so that|(?:the |our |my )?(?:goal|purpose|aim|objective|intention) (?:of this|is|here is|was)|this (?:guide|post|proposal|process|procedure|document) (?:explains|describes|outlines|sets out|shows|is meant|aims))\b",
+    re.I,
+)
+_CHECK = re.compile(
+    r"\b(?:you should (?:now )?see|it (?:should|will) (?:show|say|display|return|print)|to (?:verify|check|confirm)|make sure (?:that )?it|verify that|confirm that|if it (?:worked|works|returns))\b",
+    re.I,
+)
+_NEEDS = re.compile(
+    r"\b(?:you(?:'ll| will)? need|(?:pre-?)?requisites?|requires? that|before you (?:start|begin)|assumes? (?:that )?you|must (?:first )?have|needs? to have)\b",
+    re.I,
+)
+_CODE_NAME = re.compile(r"\b(?:[a-z]+[-_][a-z-_]+|[a-z]+\.(?:py|sh|js|exe|io|org|com|xyz)|[A-Z][a-z]+[A-Z]\w+)\b")
+
+
+def goal_of(title: str, heading: str) -> str:
+    """The thread's title as a goal: tags and "how to" gone, a leading gerund as an imperative."""
+    text = title.strip()
+    while (tag := _TAG.match(text)) and tag.end() < len(text):
+        text = text[tag.end() :]
+    if (howto := _HOWTO.match(text)) and howto.end() < len(text):
+        text = text[howto.end() :]
+    words = text.split()
+    if words and words[0].lower().endswith("ing"):
+        lemma = verb_lemma(words[0].strip(":,"))
+        if lemma and lemma != words[0].lower():
+            words[0] = lemma
+    text = " ".join(words).strip(" ?!.:-–—")
+    if len(text.split()) < 2 and heading:
+        text = f"{text}: {heading}" if text else heading
+    text = text[:1].upper() + text[1:]
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1].rsplit(" ", 1)[0] + "…"
+
+
+def title_of(goal: str) -> str:
+    return goal
+
+
+def reads_as_action(goal: str) -> bool:
+    first = goal.split()[0].lower() if goal.split() else ""
+    return is_base_verb(first)
+
+
+def purpose_of(post: ReadPost, steps: set[int]) -> str | None:
+    """The first sentence of the scaffold's post that says what it is for, verbatim; None where none does."""
+    for index, passage in enumerate(post.passages):
+        if index not in steps and passage.kind == "sentence" and 6 <= len(passage.text.split()) <= 45 and _PURPOSE.search(passage.text):
+            return _one_line(passage.text)
+    return None
+
+
+def checks_of(post: ReadPost, steps: set[int]) -> list[str]:
+    return _matching(post, steps, _CHECK)
+
+
+def preconditions_of(post: ReadPost, steps: set[int]) -> list[str]:
+    return _matching(post, steps, _NEEDS)
+
+
+def _matching(post: ReadPost, steps: set[int], pattern: re.Pattern[str]) -> list[str]:
+    found = [
+        p.text
+        for i, p in enumerate(post.passages)
+        if i not in steps and len(p.text.split()) <= 40 and "?" not in p.text and pattern.search(p.text)
+    ]
+    return [_one_line(text) for text in found[:3]]
+
+
+def tools_of(texts: Sequence[str]) -> list[str]:
+    """Names of programs, files and sites that the steps speak of."""
+    seen: dict[str, None] = {}
+    for text in texts:
+        for match in _CODE_NAME.finditer(text):
+            seen.setdefault(match.group(), None)
+    return sorted(seen)[:8]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

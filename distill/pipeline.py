@@ -1,0 +1,181 @@
+"""Posts → procedures with citations, support and dissent, as a list of stages.
+
+    changed threads → read, score, scaffold, amend, order, gate (per thread, pure) → drafts in the store
+    all drafts      → link across threads → clusters → versions → current procedures
+
+A thread is worked on again only when its posts or the configuration changed. Work is committed per partition of
+threads, so an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from index.config import Config
+from index.plain import PLAIN_VERSION
+from index.records import PROCEDURE_SCHEMA
+from index.store import Store, canonical_json
+from index.tables_discussion import read_threads, sources, thread_hashes
+from index.tables_procedures import (
+    StoredProcedure,
+    current_procedures,
+    drafts,
+    drop_work,
+    known_lineages,
+    outcomes,
+    save_procedures,
+    save_work,
+    work_hashes,
+)
+
+CODE_VERSION = "0.1.0"
+PARTITION = 60  # threads per commit: a kill loses at most the work of these
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DistillReport:
+    threads: int
+    changed: int
+    procedures: int
+    abstained: int
+    costs: dict[str, tuple[int, int]] = field(default_factory=dict)  # stage → (items, microseconds)
+
+
+def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
+    """Bring procedures up to date with the posts in the store."""
+    began = time.perf_counter_ns()
+    wanted = wanted_work(store, config)
+    done = work_hashes(store)
+    changed = [thread for thread, digest in wanted.items() if done.get(thread) != digest]
+    gone = sorted(set(done) - set(wanted))
+    drop_work(store, gone)
+    for count in work_on(store, config, changed, wanted):
+        progress("distil", count, len(changed))
+    worked = time.perf_counter_ns()
+    if changed or gone or not _linked(store):
+        link_procedures(store, config)
+    linked = time.perf_counter_ns()
+    results = [row["outcome"] for row in outcomes(store)]
+    return DistillReport(
+        threads=len(wanted),
+        changed=len(changed),
+        procedures=len(current_procedures(store)),
+        abstained=results.count("abstained"),
+        costs={"threads": (len(changed), (worked - began) // 1000), "linking": (len(results), (linked - worked) // 1000)},
+    )
+
+
+def wanted_work(store: Store, config: Config) -> dict[str, str]:
+    """Thread → hash of its posts, the configuration, the weights and this code: all that its drafts depend on."""
+    basis = canonical_json([config.digest("distill"), weights_digest(), CODE_VERSION])
+    return {thread: hashlib.sha256(f"{basis} {digest}".encode()).hexdigest() for thread, digest in thread_hashes(store).items()}
+
+
+@cache
+def weights_digest() -> str:
+    from importlib import resources
+
+    from distill.scorers import WEIGHTS
+
+    return "sha256:" + hashlib.sha256(resources.files("distill").joinpath("weights", WEIGHTS).read_bytes()).hexdigest()
+
+
+def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str]) -> Iterator[int]:
+    """Distil threads partition by partition; yields how many are done after each commit."""
+    if not threads:
+        return
+    from distill.drafts import distill_thread
+    from distill.scorers import load_scorers
+
+    scorers = load_scorers()
+    encode = lazy_encoder(config.distill.model)
+    for start in range(0, len(threads), PARTITION):
+        part = threads[start : start + PARTITION]
+        works = [distill_thread(thread, hashes[thread.id], config.distill, scorers, encode) for thread in read_threads(store, part)]
+        save_work(store, works)
+        yield min(start + PARTITION, len(threads))
+
+
+def lazy_encoder(model: str) -> Callable[[Sequence[str]], Any]:
+    """Encodes with the sentence model, which is loaded at the first text that needs it."""
+
+    def encode(texts: Sequence[str]) -> Any:
+        from index.embed import encoder
+
+        return encoder(model).encode(texts)
+
+    return encode
+
+
+def _linked(store: Store) -> bool:
+    """Whether linking was finished since the last draft: a crash between the two leaves drafts without procedures."""
+    known = {thread for procedure in current_procedures(store) for thread in procedure.record["threads"]}
+    return all(row["thread"] in known for row in outcomes(store) if row["outcome"] == "procedures")
+
+
+def link_procedures(store: Store, config: Config) -> None:
+    """Drafts → procedures: copies joined, alternatives linked, ids and versions given, all in one transaction."""
+    from distill.drafts import unpack
+    from distill.link import clusters, link
+    from distill.versions import lineages, version_id
+
+    linked = link(drafts(store))
+    named = lineages({i: entry.draft for i, entry in linked.items()}, known_lineages(store))
+    groups = clusters([unpack(entry.draft["goal_vector"]) for entry in linked.values()])
+    licences = {source.id: source.licence for source in sources(store)}
+    generator = {
+        "config": config.digest("distill"),
+        "models": [_model_digest(config), weights_digest()],
+        "code": CODE_VERSION,
+        "plain": PLAIN_VERSION,
+    }
+    ready: list[StoredProcedure] = []
+    for (index, entry), group in zip(linked.items(), groups, strict=True):
+        identifier, old = named[index]
+        hashed = version_id(entry.draft["goal"], entry.draft["steps"])
+        same = old is not None and old.version_id == hashed
+        version = 1 if old is None else old.version if same else old.version + 1
+        supersedes = None if old is None else old.record["supersedes"] if same else old.version_id
+        alternatives = sorted(named[other][0] for other in entry.alternatives)
+        record = _record(entry.draft, identifier, version, hashed, supersedes, alternatives, licences, generator)
+        ready.append(StoredProcedure(identifier, version, hashed, record, unpack(entry.draft["goal_vector"]), group))
+    with store.transaction():
+        save_procedures(store, sorted(ready, key=lambda p: p.id))
+
+
+@cache
+def _model_digest(config: Config) -> str:
+    from index.embed import PACKAGED, PACKAGED_SHA256
+
+    return "sha256:" + (PACKAGED_SHA256 if config.distill.model == PACKAGED else hashlib.sha256(config.distill.model.encode()).hexdigest())
+
+
+def _record(
+    draft: dict[str, Any],
+    identifier: str,
+    version: int,
+    hashed: str,
+    supersedes: str | None,
+    alternatives: list[str],
+    licences: dict[str, str | None],
+    generator: dict[str, Any],
+) -> dict[str, Any]:
+    """The exported record of docs/records.md, from a draft."""
+    steps = [{key: value for key, value in step.items() if key not in ("supporters", "dissenters")} for step in draft["steps"]]
+    threads = sorted({draft["thread"], *draft.get("copied_in", [])})
+    held = sorted({draft["source"], *(c["thread"].rsplit("/t/", 1)[0] for step in steps for c in step["citations"])})
+    return {
+        "schema": PROCEDURE_SCHEMA, "id": identifier, "version": version, "version_id": hashed, "supersedes": supersedes, "status": "draft",
+        "title": draft["title"], "goal": draft["goal"], "purpose": draft["purpose"], "preconditions": draft["preconditions"],
+        "roles": draft["roles"], "tools": draft["tools"], "verification": draft["verification"], "language": "en", "ordered": draft["ordered"],
+        "steps": steps, "stances": draft["stances"], "alternatives": alternatives, "forked_from": None,
+        "sources": [{"source": source, "licence": licences.get(source)} for source in held], "threads": threads,
+        "quality": draft["quality"], "generator": generator,
+    }  # fmt: skip

@@ -1,0 +1,311 @@
+"""What readers open: one DuckDB file in a release, built by the writer and swapped in whole.
+
+Readers never open work.duckdb: its writer shuts every other process out. A snapshot holds plain text and records, no
+bodies. It is a convenience of this machine and no part of what a release publishes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from index.errors import StoreError, UnknownName, UsageError
+from index.store import MEMORY_LIMIT, Store, migration_names
+from index.tables_discussion import GONE
+from index.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+FILE = "read.duckdb"
+BATCH = 20_000  # rows held in memory while copying
+# Their text was taken back: not even a hash of it leaves, since short texts can be guessed from one.
+ERASED = "('author_deleted', 'moderated')"
+
+TABLES = {
+    "sources": "SELECT id, kind, address, base_url, title, licence, payable, last_error FROM sources ORDER BY id",
+    "authors": "SELECT id, source, handle, name, staff FROM authors ORDER BY id",
+    "threads": "SELECT t.id, t.source, t.title, t.created, t.permalink, w.outcome, w.reason, w.report, w.passages_seen, w.passages_scored, "
+    "w.micros FROM threads t LEFT JOIN thread_work w ON w.thread = t.id ORDER BY t.id",
+    "posts": "SELECT id, source, thread, number, author, created, permalink, state, kind, plain FROM posts ORDER BY id",
+    "rejects": "SELECT source, reason, count(*)::BIGINT AS count, min(place) AS example FROM rejects GROUP BY ALL ORDER BY source, reason",
+    "costs": "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY stage",
+}
+# What a snapshot shows beyond the release's hashed files; times are left out, they differ with every run.
+SHOWN = (
+    "SELECT id, kind, address, title, licence, payable, last_error FROM sources",
+    "SELECT id, handle, name, staff FROM authors",
+    "SELECT t.id, t.title, t.permalink, w.outcome, w.reason, w.report FROM threads t LEFT JOIN thread_work w ON w.thread = t.id",
+    "SELECT id, state, kind, body_hash, permalink FROM posts",
+    "SELECT source, place, reason FROM rejects",
+    "SELECT id, version, record_hash, cluster FROM procedures WHERE current",
+    "SELECT author, procedure, step, role, post, reason, detail FROM uncredited",
+)
+
+
+# --- writing: snapshots ---------------------------------------------------------------------------------------------
+
+
+def build_snapshot(store: Store, path: Path, meta: Mapping[str, str] | None = None) -> None:
+    """Write the snapshot of `store` as it stands; `path` must not exist yet."""
+    import duckdb
+
+    with closing(duckdb.connect(str(path))) as out:
+        out.execute("SET threads = 2")
+        out.execute("SET memory_limit = ?", [MEMORY_LIMIT])
+        for table, sql in TABLES.items():
+            _copy(out, table, store.connection.sql(sql).to_arrow_reader(BATCH))
+        _copy(out, "procedures", _procedures(store))
+        _copy(out, "citations", _citations(store))
+        _copy(out, "uncredited", _uncredited(store))
+        _copy(out, "meta", _strings(("name", "value"), {**(meta or {}), "fingerprint": fingerprint(store)}.items()))
+        out.execute("CHECKPOINT")
+
+
+def _copy(out: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None:
+    out.register("incoming", rows)
+    out.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
+    out.unregister("incoming")
+
+
+def _strings(names: tuple[str, ...], rows: Any) -> pa.Table:
+    import pyarrow as pa
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+
+
+def _procedures(store: Store) -> pa.Table:
+    """Current procedures with the columns that lists need, so that a list parses no records."""
+    import pyarrow as pa
+
+    rows = store.rows("SELECT id, version, record, cluster FROM procedures WHERE current ORDER BY id")
+    records = [json.loads(row["record"]) for row in rows]
+    return pa.table(
+        {
+            "id": pa.array([row["id"] for row in rows], pa.string()),
+            "version": pa.array([row["version"] for row in rows], pa.int32()),
+            "cluster": pa.array([row["cluster"] for row in rows], pa.int32()),
+            "title": pa.array([record["title"] for record in records], pa.string()),
+            "goal": pa.array([record["goal"] for record in records], pa.string()),
+            "steps": pa.array([len(record["steps"]) for record in records], pa.int32()),
+            "authors": pa.array([len(_authors(record)) for record in records], pa.int32()),
+            "support": pa.array([sum(step["support"] for step in record["steps"]) for record in records], pa.int32()),
+            "dissent": pa.array([sum(step["dissent"] for step in record["steps"]) for record in records], pa.int32()),
+            "sources": pa.array([[source["source"] for source in record["sources"]] for record in records], pa.list_(pa.string())),
+            "threads": pa.array([record["threads"] for record in records], pa.list_(pa.string())),
+            "record": pa.array([row["record"] for row in rows], pa.string()),
+        }
+    )
+
+
+def _authors(record: Mapping[str, Any]) -> set[str]:
+    return {citation["author"] for step in record["steps"] for citation in step["citations"]}
+
+
+def _citations(store: Store) -> pa.Table:
+    """Where each procedure's words stand: what leads from a passage to the procedures that cite it."""
+    import pyarrow as pa
+
+    rows = []
+    for (text,) in store.execute("SELECT record FROM procedures WHERE current ORDER BY id"):
+        record = json.loads(text)
+        rows += [
+            (record["id"], step["n"], citation["post"], citation["start"], citation["end"])
+            for step in record["steps"]
+            for citation in step["citations"]
+        ]
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    types = {"procedure": pa.string(), "step": pa.int32(), "post": pa.string(), "start": pa.int32(), "stop": pa.int32()}
+    return pa.table({name: pa.array(column, kind) for (name, kind), column in zip(types.items(), columns, strict=True)})
+
+
+def _uncredited(store: Store) -> pa.Table:
+    from index.tables_rewards import uncredited_records
+
+    return _strings(("record",), [(json.dumps(record, ensure_ascii=False),) for record in uncredited_records(store)])
+
+
+def fingerprint(store: Store) -> str:
+    """Changes when a snapshot of the store would show something else, though no published file changed."""
+    parts = [store.execute(f"SELECT count(*), bit_xor(hash(shown)) FROM ({sql}) shown")[0] for sql in SHOWN]
+    return " ".join(f"{count}:{value or 0:x}" for count, value in parts)
+
+
+# --- writing: what a release publishes ------------------------------------------------------------------------------
+
+
+def post_rows(store: Store) -> Iterator[dict[str, Any]]:
+    """Every stored post by hash, in order of id, without holding them all: no words, nothing that the crawl's time decides."""
+    cursor = store.connection.cursor()
+    cursor.execute(
+        f"SELECT id, CASE WHEN state NOT IN {ERASED} THEN body_hash END AS body_hash, "
+        f"CASE WHEN state NOT IN {ERASED} THEN sha256(plain) END AS plain_hash, state, plain_version FROM posts ORDER BY id"
+    )
+    names = ("id", "body_hash", "plain_hash", "state", "plain_version")
+    while rows := cursor.fetchmany(BATCH):
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
+
+
+def source_rows(store: Store) -> list[dict[str, Any]]:
+    """Sources as published, with their counts; never the address typed, which may be a folder of this machine."""
+    gone = ", ".join(f"'{state}'" for state in GONE)
+    rows = store.rows(
+        "SELECT s.id, s.kind, s.base_url, s.title, s.licence, s.payable, count(p.id)::BIGINT AS posts, "
+        "count(DISTINCT p.thread)::BIGINT AS threads, count(DISTINCT p.author)::BIGINT AS authors, "
+        f"count(*) FILTER (p.state IN ({gone}))::BIGINT AS gone "
+        "FROM sources s LEFT JOIN posts p ON p.source = s.id GROUP BY ALL ORDER BY s.id"
+    )
+    counted = ("posts", "threads", "authors", "gone")
+    return [{**{k: v for k, v in row.items() if k not in counted}, "counts": {k: row[k] for k in counted}} for row in rows]
+
+
+def newest_post(store: Store) -> str | None:
+    newest: str | None = store.execute("SELECT max(created) FROM posts")[0][0]
+    return newest
+
+
+def goal_vectors(store: Store) -> list[tuple[str, bytes]]:
+    return [(row[0], row[1]) for row in store.execute("SELECT id, goal_vector FROM procedures WHERE current ORDER BY id")]
+
+
+# --- looking after the database -------------------------------------------------------------------------------------
+
+
+def missing_migrations(path: Path) -> list[str]:
+    """Migrations that the database still lacks. Raises StoreError where it cannot be opened or is newer than this program."""
+    with Store(path, read_only=True) as store:
+        done = {row[0] for row in store.execute("SELECT name FROM migrations")}
+        store.execute("SELECT count(*) FROM posts")
+    if done - set(migration_names()):
+        raise StoreError(f"{path} has migration {max(done)}, which this program does not know", "install a newer precipitate")
+    return sorted(set(migration_names()) - done)
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def current_release(workspace: Workspace) -> Path:
+    """The folder of the current release, resolved once: a newer release does not change what this reader sees."""
+    try:
+        return workspace.current.resolve(strict=True)
+    except OSError:
+        raise StoreError(f"nothing has been released in {workspace.root} yet", "run `precipitate run`") from None
+
+
+class Snapshot:
+    """A release's read.duckdb, opened read-only and shut off from every other file."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise StoreError(f"{path} is missing", "run `precipitate run` to make a new release")
+        self.store = Store(path, read_only=True)
+        self.store.connection.execute("SET enable_external_access = false")
+        self.store.connection.execute("SET lock_configuration = true")
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.store.execute("SELECT name, value FROM meta"))
+
+    # procedures
+
+    def procedures(self) -> list[dict[str, Any]]:
+        """What a list shows of each procedure, by title."""
+        return self.store.rows(
+            "SELECT id, version, title, goal, steps, authors, support, dissent, sources, threads, cluster FROM procedures "
+            "ORDER BY lower(title), id"
+        )
+
+    def records(self, ids: list[str]) -> dict[str, dict[str, Any]]:
+        rows = self.store.execute("SELECT id, record FROM procedures WHERE id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+        return {identifier: json.loads(record) for identifier, record in rows}
+
+    def record(self, text: str) -> dict[str, Any]:
+        """The procedure with this id, or whose id alone begins like this. Raises UnknownName with the nearest, UsageError."""
+        prefix = text if text.startswith("sop-") else f"sop-{text}"
+        known = [row[0] for row in self.store.execute("SELECT id FROM procedures ORDER BY id")]
+        found = [text] if text in known else [identifier for identifier in known if identifier.startswith(prefix)]
+        if not found:
+            raise UnknownName("SOP", text, known)
+        if len(found) > 1:
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            raise UsageError(f"{text!r} is {len(found)} SOPs", f"say which: {', '.join(found[:5])}{more}")
+        return self.records(found)[found[0]]
+
+    def citing(self, spans: list[tuple[str, int, int]]) -> dict[tuple[str, int, int], list[str]]:
+        """For each (post, start, stop): the procedures that cite words of it."""
+        rows = self.store.execute(
+            "SELECT DISTINCT w.post, w.start, w.stop, c.procedure FROM (SELECT unnest(?::VARCHAR[]) AS post, "
+            "unnest(?::INTEGER[]) AS start, unnest(?::INTEGER[]) AS stop) w "
+            "JOIN citations c ON c.post = w.post AND c.start < w.stop AND c.stop > w.start ORDER BY ALL",
+            [[span[i] for span in spans] for i in range(3)],
+        )
+        found: dict[tuple[str, int, int], list[str]] = {}
+        for post, start, stop, procedure in rows:
+            found.setdefault((post, start, stop), []).append(procedure)
+        return found
+
+    def uncredited(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for (text,) in self.store.execute("SELECT record FROM uncredited")]
+
+    # threads
+
+    def thread(self, text: str) -> dict[str, Any]:
+        """The thread with this id, permalink (of it or of one of its posts) or post id; what came of it, with its report."""
+        address = text.split("?")[0].split("#")[0].rstrip("/")
+        forum = re.fullmatch(r"https?://(.+?)/t/(?:[^/]+/)?(\d+)(?:/\d+)?", address)  # its words are for show, its number counts
+        numbered = f"discourse:{forum[1].lower()}/t/{forum[2]}" if forum else text
+        rows = self.store.rows(
+            "SELECT t.id, t.source, t.title, t.created, t.permalink, t.outcome, t.reason, t.report, "
+            "t.passages_seen, t.passages_scored, t.micros, "
+            "(SELECT count(*) FROM posts p WHERE p.thread = t.id) AS posts, "
+            "(SELECT list(id ORDER BY id) FROM procedures WHERE list_contains(threads, t.id)) AS procedures "
+            "FROM threads t WHERE t.id IN (?, ?) OR t.permalink = ? "
+            "OR t.id IN (SELECT thread FROM posts WHERE id = ? OR permalink = ?) ORDER BY t.id",
+            [text, numbered, address, text, address],
+        )
+        if not rows:
+            near = self.store.execute("SELECT id FROM threads ORDER BY levenshtein(id, ?), id LIMIT 3", [numbered[:500]])
+            raise UnknownName("thread", text, [], f"nearest: {', '.join(row[0] for row in near)}" if near else "")
+        return {**rows[0], "report": json.loads(rows[0]["report"] or "{}"), "procedures": rows[0]["procedures"] or []}
+
+    # sources
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Per source: what was read of it and what came of it."""
+        return self.store.rows(
+            "SELECT s.id, s.kind, s.address, s.title, s.licence, s.payable, s.last_error, coalesce(p.posts, 0) AS posts, "
+            "coalesce(t.threads, 0) AS threads, coalesce(t.with_procedures, 0) AS threads_with_procedures, "
+            "(SELECT count(*) FROM procedures WHERE list_contains(sources, s.id)) AS procedures, coalesce(t.micros, 0) AS micros "
+            "FROM sources s LEFT JOIN (SELECT source, count(*) AS posts FROM posts GROUP BY source) p ON p.source = s.id "
+            "LEFT JOIN (SELECT source, count(*) AS threads, count(*) FILTER (outcome = 'procedures') AS with_procedures, "
+            "sum(micros)::BIGINT AS micros FROM threads GROUP BY source) t ON t.source = s.id ORDER BY s.id"
+        )
+
+    def left_out(self) -> list[dict[str, Any]]:
+        return self.store.rows("SELECT source, reason, count, example FROM rejects ORDER BY source, count DESC, reason")
+
+    def abstentions(self) -> list[dict[str, Any]]:
+        """Why threads gave no procedure, counted by source; threads without any readable post have no work and say so."""
+        return self.store.rows(
+            "SELECT source, coalesce(reason, 'no readable post') AS reason, count(*) AS threads FROM threads "
+            "WHERE outcome IS DISTINCT FROM 'procedures' GROUP BY ALL ORDER BY source, threads DESC, reason"
+        )
+
+    def costs(self) -> list[dict[str, Any]]:
+        return self.store.rows("SELECT stage, items, micros FROM costs ORDER BY micros DESC, stage")
+
+
+def open_current(workspace: Workspace) -> Snapshot:
+    return Snapshot(current_release(workspace) / "local" / FILE)

@@ -1,0 +1,69 @@
+"""Procedures as files for other programs: functions from a release's published lines to (file name, text) pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from index.errors import StoreError, UnknownName, UsageError
+from index.workspace import write_atomic
+
+Files = list[tuple[str, str]]
+STDOUT = "-"
+
+
+def read_lines(release: Path, name: str) -> list[str]:
+    """Lines of one published file, as they stand."""
+    try:
+        with open(release / name, encoding="utf-8", newline="\n") as lines:
+            return list(lines)
+    except OSError as error:
+        raise StoreError(f"{release / name} cannot be read: {error.strerror}", "run `precipitate run` to make a new release") from None
+
+
+def read_records(release: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read_lines(release, name)]
+
+
+def procedures_jsonl(lines: Iterable[str]) -> Files:
+    return [("procedures.jsonl", "".join(lines))]
+
+
+def procedures_json(lines: Iterable[str]) -> Files:
+    records = [json.loads(line) for line in lines]
+    return [("procedures.json", json.dumps(records, ensure_ascii=False, indent=1, sort_keys=True) + "\n")]
+
+
+EXPORTS: dict[str, Callable[[Iterable[str]], Files]] = {"jsonl": procedures_jsonl, "json": procedures_json}
+
+
+def export_procedures(release: Path, form: str) -> Files:
+    if form not in EXPORTS:
+        raise UnknownName("format of procedures", form, EXPORTS, f"there are: {', '.join(EXPORTS)}")
+    return EXPORTS[form](read_lines(release, "procedures.jsonl"))
+
+
+def write_files(files: Files, out: str) -> list[Path]:
+    """Write files to `out`, a folder, or where there is one file its name. Each is written whole or not at all."""
+    target = Path(out)
+    into_folder = target.is_dir() or out.endswith("/")
+    if len(files) > 1 and not into_folder:
+        raise UsageError(f"{len(files)} files do not go into {out!r}", f"give a folder: -o {out}/")
+    folder = target if into_folder else target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [target / name if into_folder else target for name, _ in files]
+        for path, (_, text) in zip(paths, files, strict=True):
+            write_atomic(path, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}", "choose another place with -o") from None
+    return paths
+
+
+def one_text(files: Files) -> str:
+    """The text of an export that is one file, for standard output."""
+    if len(files) > 1:
+        raise UsageError(f"this export is {len(files)} files", "give a folder: -o FOLDER/")
+    return files[0][1]

@@ -1,0 +1,269 @@
+"""A release: an immutable folder with everything published and a manifest with the hash of each file.
+
+What is hashed depends on posts, configuration and code alone: no time of the run, no path, no float, a fixed order. Two
+workspaces that hold the same posts get the same root. `local/` is for the readers on this machine and is not hashed.
+
+A kill at any moment leaves the current release valid: a release is built in a folder of another name, renamed when it
+is whole and synced, and only then does the link `current` change, in one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from index import snapshot, tables_rewards
+from index.config import Config
+from index.errors import StoreError
+from index.plain import PLAIN_VERSION
+from index.search import FILES as SEARCH_FILES
+from index.search import build_search
+from index.store import Store, canonical_json
+from index.tables_procedures import current_records, outcomes
+from index.workspace import Workspace
+
+SCHEMA = "precipitate/release/1"
+MANIFEST = "manifest.json"
+LOCAL = "local"
+KEPT = 5  # releases, the current one included
+LOCAL_KEPT = 2  # of these with their local/: a reader that opened the one before may still be reading
+LOCAL_README = """\
+For the readers on this machine (search, list, show, sources, explain, why). Not part of the release: not hashed, never
+published. It holds the plain text of posts. It is made anew from the workspace's database.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReport:
+    number: int
+    root: str
+    changed: bool  # False: the current release says the same, and nothing was written
+    path: Path
+    counts: dict[str, int]  # records per file
+
+
+FILES: dict[str, Callable[[Store], Iterable[Any]]] = {
+    "procedures.jsonl": current_records,
+    "credits.jsonl": tables_rewards.credit_records,
+    "posts.jsonl": snapshot.post_rows,
+    "outcomes.jsonl": outcomes,
+    "sources.jsonl": snapshot.source_rows,
+}
+
+
+def release(workspace: Workspace, store: Store, config: Config, code_version: str) -> ReleaseReport:
+    """Publish what the store holds, if that differs from the current release. To be called under the workspace's lock."""
+    workspace.releases.mkdir(exist_ok=True)
+    current = current_number(workspace)
+    _clear_unfinished(workspace, current)
+    building = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace.releases))
+    building.chmod(0o755)
+    manifest = write_files(store, building, config, code_version)
+    before = workspace.releases / str(current)
+    if is_same(before, manifest):
+        shutil.rmtree(building)
+        _refresh_local(store, before, config)
+        return _report(current, before, manifest, changed=False)
+    _build_local(store, building / LOCAL, config)
+    path = _make_current(workspace, building, current + 1)
+    _prune(workspace, current + 1)
+    return _report(current + 1, path, manifest, changed=True)
+
+
+def _report(number: int, path: Path, manifest: dict[str, Any], changed: bool) -> ReleaseReport:
+    counts = {name.removesuffix(".jsonl"): entry["records"] for name, entry in manifest["files"].items()}
+    return ReleaseReport(number, manifest["root"], changed, path, counts)
+
+
+# --- the published files --------------------------------------------------------------------------------------------
+
+
+def write_files(store: Store, folder: Path, config: Config, code_version: str) -> dict[str, Any]:
+    """Write the hashed files and their manifest; returns the manifest."""
+    files = {name: _write_lines(folder / name, rows(store)) for name, rows in FILES.items()}
+    manifest = {
+        "schema": SCHEMA,
+        "files": files,
+        "root": sha256(canonical_json(files).encode()),
+        "set_root": set_root((row["id"], row["body_hash"]) for row in snapshot.post_rows(store)),
+        "config": {section: config.digest(section) for section in ("distill", "rewards")},
+        "code": code_version,
+        "plain": PLAIN_VERSION,
+        "models": sorted({model for record in current_records(store) for model in record["generator"].get("models", [])}),
+        "until": snapshot.newest_post(store),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _write_lines(path: Path, rows: Iterable[Any]) -> dict[str, Any]:
+    digest, size, records = hashlib.sha256(), 0, 0
+    with open(path, "wb") as out:
+        for row in rows:
+            line = (canonical_json(row) + "\n").encode()
+            digest.update(line)
+            size += out.write(line)
+            records += 1
+    return {"sha256": digest.hexdigest(), "bytes": size, "records": records}
+
+
+def sha256(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def set_root(posts: Iterable[tuple[str, str | None]]) -> str:
+    """Do two workspaces hold the same posts? sha256 over "id hash" lines in order of id; erased posts are not in it."""
+    digest = hashlib.sha256()
+    for identifier, body_hash in posts:
+        if body_hash is not None:
+            digest.update(f"{identifier} {body_hash}\n".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+# --- checking -------------------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a release; None where it is missing or damaged."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return manifest if manifest["schema"] == SCHEMA and isinstance(manifest["files"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def tampered(folder: Path) -> list[str]:
+    """What of a release is not as its manifest says; empty where all is well."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return [f"{folder / MANIFEST} is missing or damaged"]
+    found = [] if sha256(canonical_json(manifest["files"]).encode()) == manifest.get("root") else [f"{folder / MANIFEST}: wrong root"]
+    for name in sorted(set(FILES) | set(manifest["files"])):
+        want = manifest["files"].get(name, {}).get("sha256", "nothing")
+        have = _file_hash(folder / name) if name in FILES else "not a file of a release"
+        if have != want:
+            found.append(f"{folder / name} has hash {have[:12]}…, the manifest says {want[:12]}…")
+    return found + [
+        f"{folder / LOCAL / name} is missing" for name in (snapshot.FILE, *SEARCH_FILES) if not (folder / LOCAL / name).exists()
+    ]
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        with open(path, "rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError:
+        return "missing"
+
+
+def is_same(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Does this release already say what the manifest says? A damaged one does not, whatever its manifest says."""
+    known = read_manifest(folder)
+    return known is not None and known.get("root") == manifest["root"] and not tampered(folder)
+
+
+# --- for the readers on this machine --------------------------------------------------------------------------------
+
+
+def _build_local(store: Store, folder: Path, config: Config) -> None:
+    folder.mkdir()
+    (folder / "README").write_text(LOCAL_README, encoding="utf-8")
+    _build_snapshot(store, folder / snapshot.FILE, config)
+    build_search(store, folder)
+
+
+def _build_snapshot(store: Store, path: Path, config: Config) -> None:
+    snapshot.build_snapshot(store, path, {"model": config.distill.model})
+
+
+def _refresh_local(store: Store, folder: Path, config: Config) -> None:
+    """A source's error or a handle may change while nothing published does: readers then get a new snapshot, whole."""
+    path = folder / LOCAL / snapshot.FILE
+    if _fingerprint(path) == snapshot.fingerprint(store):
+        return
+    fresh = path.with_name(f".new-{path.name}")
+    fresh.unlink(missing_ok=True)
+    _build_snapshot(store, fresh, config)
+    _sync(fresh)
+    fresh.replace(path)
+
+
+def _fingerprint(path: Path) -> str | None:
+    try:
+        with snapshot.Snapshot(path) as known:
+            return known.meta().get("fingerprint")
+    except StoreError:
+        return None
+
+
+# --- folders and the link -------------------------------------------------------------------------------------------
+
+
+def current_number(workspace: Workspace) -> int:
+    """Number of the current release, 0 before the first."""
+    try:
+        name = workspace.current.readlink().name
+    except OSError:
+        return 0
+    return int(name) if name.isdecimal() else 0
+
+
+def numbers(workspace: Workspace) -> list[int]:
+    return sorted(int(path.name) for path in workspace.releases.iterdir() if path.name.isdecimal())
+
+
+def _clear_unfinished(workspace: Workspace, current: int) -> None:
+    """Remove what a crash left behind: folders half built, and whole ones that never became current."""
+    for path in workspace.releases.glob(".new-*"):
+        shutil.rmtree(path)
+    for number in numbers(workspace):
+        if number > current:
+            shutil.rmtree(workspace.releases / str(number))
+
+
+def _make_current(workspace: Workspace, building: Path, number: int) -> Path:
+    path = workspace.releases / str(number)
+    for file in _files(building):
+        _sync(file)
+    building.rename(path)
+    _sync(workspace.releases)
+    link = workspace.folder / ".current-new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(workspace.releases.name) / str(number))
+    link.replace(workspace.current)
+    _sync(workspace.folder)
+    return path
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and the folder, inner ones first."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
+    yield folder
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _prune(workspace: Workspace, current: int) -> None:
+    """Older releases go, and text goes from those that stay: what was deleted at its source must not live on in them."""
+    older = [number for number in numbers(workspace) if number < current]
+    for number in older[: -(KEPT - 1)]:
+        shutil.rmtree(workspace.releases / str(number))
+    for number in older[: -(LOCAL_KEPT - 1)]:
+        shutil.rmtree(workspace.releases / str(number) / LOCAL, ignore_errors=True)
