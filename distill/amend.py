@@ -31,7 +31,7 @@ NEAR_STEP_BP = 4500  # from which a stance speaks of a step
 # Surety from which a passage is taken for a stance; low, because such passages are rare (chosen out of fold, see the card).
 STANCE_BP: dict[StanceKind, int] = {"support": 1400, "dissent": 1200, "amendment": 1400}
 MOST_STANCES = 24
-MOST_HEARD = 400  # passages of one thread that are listened to
+MOST_HEARD = 24  # passages of one thread that are encoded to hear what they say of the steps
 _WORD = re.compile(r"\w+")
 
 
@@ -158,9 +158,10 @@ def hear_stances(
         if number not in homes
         for index, passage in enumerate(post.read.passages)
         if Place(number, index) not in taken and not INJECTION.search(passage.text)
-    ][:MOST_HEARD]
+    ]
     if not places:
         return []
+    places = _likeliest(scored, places, scorers)
     vectors = encode([scored.posts[p.post].passage(p.passage).text for p in places])
     words = [scored.inputs[p.post][0][p.passage] for p in places]
     numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
@@ -172,6 +173,17 @@ def hear_stances(
             found.append((surety[kind][row] * 10_000 // STANCE_BP[kind], row, kind))
     surest = sorted(found, key=lambda f: (-f[0], f[1]))[:MOST_STANCES]
     return [HeardStance(kind, places[row], vectors[row]) for _, row, kind in sorted(surest, key=lambda f: f[1])]
+
+
+def _likeliest(scored: ScoredThread, places: list[Place], scorers: Scorers) -> list[Place]:
+    """The passages worth an embedding: by their words alone the likeliest MOST_HEARD to take a stance, in reading order."""
+    import numpy as np
+
+    words = [scored.inputs[p.post][0][p.passage] for p in places]
+    numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
+    by_words = np.max([scorers.stances[kind].margins(words, numbers) for kind in STANCES], axis=0)
+    chosen = sorted(range(len(places)), key=lambda row: (-float(by_words[row]), row))[:MOST_HEARD]
+    return [places[row] for row in sorted(chosen)]
 
 
 def attach_stances(

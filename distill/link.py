@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 12
 NOMINATE_BP = 4000  # goals' cosine from which two drafts are compared step by step
-SAME_STEP_BP = 6500
-SAME_VERB_STEP_BP = 5200
-COPY_SHARE = 6  # tenths of the shorter draft's steps
+SAME_STEP_BP = 7200
+SAME_VERB_STEP_BP = 6600
+# Tenths of the steps of the shorter and of the longer draft that must match: a draft that shares a few steps with a
+# long one is no copy of it.
+COPY_OF_SHORTER, COPY_OF_LONGER = 6, 4
 ALTERNATIVE_BP = 6800  # goals' cosine from which two procedures are alternatives
 
 
@@ -55,8 +57,8 @@ def link(drafts: Sequence[dict[str, Any]]) -> dict[int, Linked]:
     matched = {pair: match_steps(drafts[pair[0]], drafts[pair[1]]) for pair in pairs}
     parent = list(range(len(drafts)))
     for (a, b), found in sorted(matched.items()):
-        shorter = min(len(drafts[a]["steps"]), len(drafts[b]["steps"]))
-        if len(found) >= 3 and len(found) * 10 >= shorter * COPY_SHARE:
+        shorter, longer = sorted((len(drafts[a]["steps"]), len(drafts[b]["steps"])))
+        if len(found) >= 3 and len(found) * 10 >= max(shorter * COPY_OF_SHORTER, longer * COPY_OF_LONGER):
             parent[_root(parent, a)] = _root(parent, b)
     groups: dict[int, list[int]] = {}
     for i in range(len(drafts)):

