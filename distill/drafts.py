@@ -130,7 +130,7 @@ def _draft(
     return {
         "thread": thread.id,
         "source": thread.source,
-        "title": goals.title_of(goal),
+        "title": goal,
         "goal": goal,
         "purpose": goals.purpose_of(home, used),
         "preconditions": goals.preconditions_of(home, used),

@@ -6,6 +6,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from distill.frames import OPENER, read_frame
 from distill.passages import Context, ReadPost, ReadThread
@@ -80,7 +81,7 @@ def facts(thread: ReadThread, post: ReadPost, index: int, frame: Frame | None, l
     opener_author = thread.posts[0].post.author
     modality = frame.modality if frame else ""
     actor = (frame.actor or "").lower() if frame else ""
-    howto_post = bool(_HOWTO.search(post.post.plain[:400]))
+    howto_post, *about_title = _around(post.post.plain[:400], title)
     values = (
         item, passage.ordered, item and context.list_length >= 3, item and context.list_length >= 5, item and context.list_length >= 10,
         passage.depth > 1, item and passage.list_index == 1, post.number == 0, post.post.author == opener_author, post.number == 1, post.number > 5,
@@ -92,11 +93,23 @@ def facts(thread: ReadThread, post: ReadPost, index: int, frame: Frame | None, l
         modality == "permission", modality == "proposal", modality == "account", modality == "statement", modality == "hypothetical",
         frame is None, bool(OPENER.match(text)), context.of > 30, context.of <= 3, text[:1].isupper(), any(c.isdigit() for c in text),
         "(" in text, bool(frame and frame.optional), actor in ("you", "users", "anyone"), actor.startswith("we"), actor == "i",
-        bool(actor) and actor not in ("you", "we", "i", "it", "this", "that", "they"), bool(_AGENDA.search(title)), bool(_HOWTO.search(title)),
-        "?" in title or title.lower().startswith(("how", "what", "why")), bool(re.search(r"\b(?:updat|announc|introduc|about)", title, re.I)),
+        bool(actor) and actor not in ("you", "we", "i", "it", "this", "that", "they"),
+        *about_title,
         list_imperatives >= 2, item and modality == "imperative",
     )  # fmt: skip
     return [1.0 if value else 0.0 for value in values]
+
+
+@lru_cache(maxsize=4096)
+def _around(opening: str, title: str) -> tuple[bool, bool, bool, bool, bool]:
+    """Facts of the post and the thread, the same for each of its passages."""
+    return (
+        bool(_HOWTO.search(opening)),
+        bool(_AGENDA.search(title)),
+        bool(_HOWTO.search(title)),
+        "?" in title or title.lower().startswith(("how", "what", "why")),
+        bool(re.search(r"\b(?:updat|announc|introduc|about)", title, re.I)),
+    )
 
 
 def read_frames(post: ReadPost) -> list[Frame | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from distill.frames import is_base_verb, verb_lemma
+from distill.frames import verb_lemma
 from distill.passages import ReadPost
 
 LONGEST_TITLE = 90
@@ -40,24 +40,14 @@ def goal_of(title: str, heading: str) -> str:
     if (howto := _HOWTO.match(text)) and howto.end() < len(text):
         text = text[howto.end() :]
     words = text.split()
-    if words and words[0].lower().endswith("ing"):
-        lemma = verb_lemma(words[0].strip(":,"))
-        if lemma and lemma != words[0].lower():
-            words[0] = lemma
+    for place in (0, 2) if len(words) > 3 and words[1].lower() in ("and", "or") else (0,) if words else ():
+        if words[place].lower().endswith("ing") and (lemma := verb_lemma(words[place].strip(":,"))):
+            words[place] = lemma
     text = " ".join(words).strip(" ?!.:-–—")
     if len(text.split()) < 2 and heading:
         text = f"{text}: {heading}" if text else heading
     text = text[:1].upper() + text[1:]
     return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1].rsplit(" ", 1)[0] + "…"
-
-
-def title_of(goal: str) -> str:
-    return goal
-
-
-def reads_as_action(goal: str) -> bool:
-    first = goal.split()[0].lower() if goal.split() else ""
-    return is_base_verb(first)
 
 
 def purpose_of(post: ReadPost, steps: set[int]) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from index import CODE_VERSION
 from index.config import Config
 from index.plain import PLAIN_VERSION
 from index.records import PROCEDURE_SCHEMA
@@ -33,7 +34,6 @@ from index.tables_procedures import (
     work_hashes,
 )
 
-CODE_VERSION = "0.1.0"
 PARTITION = 60  # threads per commit: a kill loses at most the work of these
 
 Progress = Callable[[str, int, int | None], None]

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     Encode = Callable[[Sequence[str]], Vectors]
 
 CLIMB_BP = 150  # of the cheap score: what is below is never encoded
-HOPELESS_BP = 250  # of the thread's third best cheap score: below, nothing is
-SCOUTS = 16  # passages that are encoded first
-MOST_CLIMBING = 44  # passages of one thread that are encoded at all
-PROMISING_BP = 1000  # mean of the five surest scouts from which the rest is encoded
+HOPELESS_BP = 400  # of the thread's third best cheap score: below, nothing is
+SCOUTS = 8  # passages that are encoded first
+MOST_CLIMBING = 40  # passages of one thread that are encoded at all
+PROMISING_BP = 1200  # mean of the four surest scouts from which the rest is encoded
 # What a passage keeps of its own score; the rest comes from its two strongest near neighbours. Steps stand together.
 OWN_SHARE = 0.7
 NOT_ENCODED = -6.0  # log-odds of being a step inside a procedure for a passage that did not climb
@@ -71,8 +71,8 @@ def score_thread(thread: ReadThread, scorers: Scorers, encode: Encode) -> Scored
     if len(surety) >= 3 and surety[2][0] >= HOPELESS_BP:
         scouts = _Encoded.of(climbing[:SCOUTS], thread, inputs, encode)
         vectors |= scouts.vectors
-        first = sorted(to_bp(scorers.full.margins(*scouts.seen())), reverse=True)[:5]
-        if sum(first) >= 5 * PROMISING_BP and len(climbing) > SCOUTS:
+        first = sorted(to_bp(scorers.full.margins(*scouts.seen())), reverse=True)[:4]
+        if sum(first) >= 4 * PROMISING_BP and len(climbing) > SCOUTS:
             vectors |= _Encoded.of(climbing[SCOUTS:], thread, inputs, encode).vectors
     posts = [
         _scored_post(post, cheap[n], inputs[n], frames[n], {i: row for (m, i), row in vectors.items() if m == n}, scorers)

@@ -1,3 +1,5 @@
 """What leaves: releases, SOPs as text and files, the inventory, the state of a workspace."""
 
-__version__ = "0.1.0"
+from index import CODE_VERSION as __version__
+
+__all__ = ["__version__"]
