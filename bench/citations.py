@@ -24,7 +24,7 @@ def archived_posts(folder: Path) -> dict[str, tuple[str, str, dict[str, Any]]]:
     base = site["base_url"].rstrip("/")
     host = urlsplit(base).netloc
     posts = {}
-    for line in (folder / "topics.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / "topics.jsonl").read_text(encoding="utf-8").strip().split("\n"):
         topic = json.loads(line)
         for post in topic["post_stream"]["posts"]:
             number = post["post_number"]
@@ -38,7 +38,7 @@ def archived_posts(folder: Path) -> dict[str, tuple[str, str, dict[str, Any]]]:
 def check(workspace: Path, archives: list[Path]) -> Counter[str]:
     posts = {key: value for archive in archives for key, value in archived_posts(archive).items()}
     found: Counter[str] = Counter()
-    for line in (workspace / ".precipitate" / "current" / "procedures.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (workspace / ".precipitate" / "current" / "procedures.jsonl").read_text(encoding="utf-8").strip().split("\n"):
         record = json.loads(line)
         for citation in [c for step in record["steps"] for c in step["citations"]] + [s["citation"] for s in record["stances"]]:
             found["citations"] += 1

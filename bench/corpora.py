@@ -58,10 +58,11 @@ def main() -> None:
             limit, most = LIMITS.get(name, (0, 0))
             found = check(workspace, [archive])
             text = (workspace / ".precipitate" / "current" / "procedures.jsonl").read_text(encoding="utf-8")
+            count = text.count("\n")
             with open(every, "a", encoding="utf-8") as out:
                 out.write(text)
             print(
-                f"{name}: run {seconds:.0f} s (limit {limit}), {memory:.2f} GB (limit {most}), second run {again:.1f} s, {len(text.splitlines())} SOPs, "
+                f"{name}: run {seconds:.0f} s (limit {limit}), {memory:.2f} GB (limit {most}), second run {again:.1f} s, {count} SOPs, "
                 + ", ".join(f"{key} {value}" for key, value in found.items()),
                 flush=True,
             )

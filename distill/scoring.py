@@ -28,7 +28,7 @@ CLIMB_BP = 150  # of the cheap score: what is below is never encoded
 HOPELESS_BP = 400  # of the thread's third best cheap score: below, nothing is
 SCOUTS = 8  # passages that are encoded first
 MOST_CLIMBING = 40  # passages of one thread that are encoded at all
-PROMISING_BP = 1200  # mean of the four surest scouts from which the rest is encoded
+PROMISING_BP = 1800  # mean of the four surest scouts from which the rest is encoded
 # What a passage keeps of its own score; the rest comes from its two strongest near neighbours. Steps stand together.
 OWN_SHARE = 0.7
 NOT_ENCODED = -6.0  # log-odds of being a step inside a procedure for a passage that did not climb

