@@ -35,6 +35,20 @@ MOST_HEARD = 24  # passages of one thread that are encoded to hear what they say
 _WORD = re.compile(r"\w+")
 
 
+# Plain words that outrank the scorer: who writes "I disagree" does not support.
+_OBJECTS = re.compile(
+    r"\b(?:(?:strongly |i )disagree|(?:do not|don['’]t) (?:agree|think|like|support)|(?:will not|won['’]t|does not|doesn['’]t|didn['’]t|did not) work|object(?:ion)? to|oppose|bad idea)\b",
+    re.I,
+)
+_AGREES = re.compile(
+    r"\b(?:worked for me|works (?:great|fine|well|for me)|(?:fully|totally|completely|strongly|i) agree|makes sense|i support|did the trick)\b|(?:^|\s)\+1\b",
+    re.I,
+)
+_ADDS = re.compile(
+    r"\b(?:(?:is|are) (?:also )?missing|missing (?:a )?step|a step missing|should also|you also need|one (?:more )?thing to add)\b", re.I
+)
+
+
 @dataclass(slots=True)
 class Statement:
     """A clause of a passage that states a step."""
@@ -170,9 +184,24 @@ def hear_stances(
     for row in range(len(places)):
         kind = max(STANCES, key=lambda k: surety[k][row] * 10_000 // STANCE_BP[k])
         if surety[kind][row] >= STANCE_BP[kind]:
-            found.append((surety[kind][row] * 10_000 // STANCE_BP[kind], row, kind))
+            found.append(
+                (
+                    surety[kind][row] * 10_000 // STANCE_BP[kind],
+                    row,
+                    outspoken(scored.posts[places[row].post].passage(places[row].passage).text, kind),
+                )
+            )
     surest = sorted(found, key=lambda f: (-f[0], f[1]))[:MOST_STANCES]
     return [HeardStance(kind, places[row], vectors[row]) for _, row, kind in sorted(surest, key=lambda f: f[1])]
+
+
+def outspoken(text: str, kind: StanceKind) -> StanceKind:
+    """The stance that the words say outright; else what the scorer took it for."""
+    if _OBJECTS.search(text):
+        return "dissent"
+    if _ADDS.search(text):
+        return "amendment"
+    return "support" if _AGREES.search(text) else kind
 
 
 def _likeliest(scored: ScoredThread, places: list[Place], scorers: Scorers) -> list[Place]:

@@ -150,6 +150,7 @@ def _draft(
         },
         "goal_vector": pack(vector),
         "step_vectors": [pack(steps[index].vector) if steps[index].vector is not None else "" for index in order.sequence],  # type: ignore[arg-type]
+        "step_negated": [bool((frame := steps[index].frame) and frame.negated) for index in order.sequence],
         "step_verbs": [frame.verb if (frame := steps[index].frame) else "" for index in order.sequence],
     }
 

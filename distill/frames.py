@@ -16,13 +16,13 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 # Openers that come before the clause that says what to do; they carry order, not meaning.
 OPENER = re.compile(
-    r"^\s*(?:[\"“”'‘(\[]*)(?:(?:and|or|but|so|also|then|next|now|finally|lastly|first|firstly|second|secondly|third|thirdly|afterwards?|"
-    r"after that|once done|again|alternatively|optionally|additionally|ideally|instead|simply|just|please|kindly|in addition|to begin with|to start|"
+    r"^\s*(?:[\"“”'‘(\[]*)(?:(?:and|or|but|so|also|then|next|now(?!\s+that)|finally|lastly|first(?!-)|firstly|second(?=[,:])|secondly|third(?=[,:])|thirdly|afterwards?|"
+    r"after that|once done|again|alternatively|optionally|additionally|ideally|instead(?!\s+of)|simply|just|please|kindly|in addition|to begin with|to start|"
     r"(?:step|phase|stage)\s+(?:\d+|one|two|three|four|five))\b[\s,:.–-]*)+",
     re.I,
 )
 _CONDITION = re.compile(
-    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|on|every)\b[^,;:]{2,140}?)\s*[,;:]\s+",
+    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every)\b[^,;:]{2,140}?)\s*[,;:]\s+",
     re.I,
 )
 _TAIL_CONDITION = re.compile(
@@ -44,6 +44,13 @@ _PROPOSAL = re.compile(
 )
 _NEGATION = re.compile(
     r"\b(?:not|never|no longer|without|avoid|cannot|neither|nor)\b|n['’]t\b|\b(?:do|does|did|is|are|was|were|should|must|can|could|would|will|have|has|need)nt\b",
+    re.I,
+)
+# Negations that stand before the verb's own clause: "make sure not to …", "under no circumstances …", "nobody should …".
+_FORBIDDEN = re.compile(
+    r"\b(?:make sure|be sure|ensure|note|remember|take care|careful)\b[^.;]{0,30}?(?:\bnot\b|\bnever\b|n['’]t\b)|\bunder no circumstances\b|\bat no time\b"
+    r"|^\W*(?:nobody|no one|none)\b|\b(?:do|does|did)(?: not|n['’]t) (?:need|have) to\b|\bno need to\b"
+    r"|\b(?:suggest|recommend|propose|advise)\s+(?:not|against|never)\b",
     re.I,
 )
 _OPTIONAL = re.compile(
@@ -121,7 +128,7 @@ def read_frame(text: str) -> Frame | None:
     if frame is None:
         return None
     verb, rest, actor, modality, negated = frame
-    return Frame(verb, _object(rest), actor, modality, negated, condition, optional)
+    return Frame(verb, _object(rest), actor, modality, negated or bool(_FORBIDDEN.search(text)), condition, optional)
 
 
 _Parts = tuple[str, str, str | None, str, bool]

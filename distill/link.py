@@ -102,7 +102,10 @@ def match_steps(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[int, int]]:
     candidates = sorted(
         ((int(table[r, c]), rows[r], columns[c]) for r in range(len(rows)) for c in range(len(columns))), key=lambda t: (-t[0], t[1], t[2])
     )
+    left_negated, right_negated = (d.get("step_negated", [False] * len(d["steps"])) for d in (a, b))
     for bp, i, j in candidates:
+        if left_negated[i] != right_negated[j]:
+            continue
         needed = SAME_VERB_STEP_BP if a["step_verbs"][i] and a["step_verbs"][i] == b["step_verbs"][j] else SAME_STEP_BP
         if bp >= needed and all(i != x and j != y for x, y in found):
             found.append((i, j))

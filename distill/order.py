@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from distill.amend import DraftStep
 from distill.scoring import ScoredThread
@@ -40,9 +41,11 @@ def find_order(scored: ScoredThread, steps: Sequence[DraftStep]) -> Order:
     for index, step in enumerate(steps):
         text = _text(scored, step)
         if _FIRST.match(text) and index:
-            graph.add_edge(index, 0, weight=SAID)
+            _move(graph, (index - 1, index), (index, 0))
+            said += 1
         if _LAST.match(text) and index < len(steps) - 1:
-            graph.add_edge(len(steps) - 1, index, weight=SAID)
+            _move(graph, (index, index + 1), (len(steps) - 1, index))
+            said += 1
     while not nx.is_directed_acyclic_graph(graph):
         cycle = nx.find_cycle(graph)
         weakest = min(cycle, key=lambda edge: (graph.edges[edge[0], edge[1]]["weight"], edge))
@@ -56,6 +59,13 @@ def find_order(scored: ScoredThread, steps: Sequence[DraftStep]) -> Order:
         for step in sequence
     )
     return Order(ordered, tuple(sequence), after)
+
+
+def _move(graph: Any, away: tuple[int, int], to: tuple[int, int]) -> None:
+    """A word moves a step: where it stood says nothing any more."""
+    if graph.has_edge(*away):
+        graph.remove_edge(*away)
+    graph.add_edge(*to, weight=SAID)
 
 
 def _edge(scored: ScoredThread, steps: Sequence[DraftStep], left: int, right: int) -> int:

@@ -11,6 +11,7 @@ from index.tables_discussion import StoredPost, StoredThread
 
 MAX_PASSAGES_PER_POST = 400  # the longest real how-to has fewer; a wall of text must not cost more than a forum
 LONGEST_ITEM_WORDS = 45  # a longer list item is read sentence by sentence: a quote that is a whole post is no evidence
+BULLET = -1
 WRAPPED_LINE = 60  # characters: a line this long that goes on in lower case was wrapped by a mail program
 
 _NUMBERED = re.compile(r"\s*(?:step\s+|phase\s+|stage\s+)?(?P<number>\d{1,2})\s*[.):–-]\s+(?=\S)", re.I)
@@ -83,7 +84,7 @@ def read_post(post: StoredPost, number: int) -> ReadPost:
                     kind=kind,
                     block=ordinal,
                     list_id=list_id,
-                    list_index=block.list_index or index,
+                    list_index=block.list_index or max(index, 0),
                     ordered=block.ordered or index > 0,
                     depth=block.depth,
                 )
@@ -113,14 +114,14 @@ def _is_bold_heading(block: Block, text: str) -> bool:
 
 
 def _units(text: str, block: Block) -> list[tuple[int, int, int]]:
-    """(start, end, number) of each unit; number > 0 where the line itself is numbered ("2) …")."""
+    """(start, end, number) of each unit; number > 0 where the line itself is numbered ("2) …"), BULLET where it has one."""
     if block.kind == "item" and len(_WORD.findall(text)) <= LONGEST_ITEM_WORDS and "\n" not in text:
         return [(*_trim(text, 0, len(text)), 0)]
     units: list[tuple[int, int, int]] = []
     for start, end in _lines(text):
         numbered = _NUMBERED.match(text, start, end) if block.kind == "paragraph" else None
         bullet = _BULLET.match(text, start, end) if block.kind == "paragraph" and not numbered else None
-        number = int(numbered["number"]) if numbered else 1 if bullet else 0
+        number = int(numbered["number"]) if numbered else BULLET if bullet else 0
         begin = numbered.end() if numbered else bullet.end() if bullet else start
         if number and len(_WORD.findall(text[begin:end])) <= LONGEST_ITEM_WORDS:
             units.append((*_trim(text, begin, end), number))

@@ -53,6 +53,7 @@ def lineages(drafts: Mapping[int, Mapping[str, Any]], known: Sequence[StoredProc
             if count * 10 >= smaller * TAKE_OVER:
                 shared.append((-count, known[place].id, index, place))
     found: dict[int, tuple[str, StoredProcedure | None]] = {}
+    used = {old.id for old in known}
     taken: set[str] = set()
     for _, identifier, index, place in sorted(shared):
         if index not in found and identifier not in taken:
@@ -61,7 +62,8 @@ def lineages(drafts: Mapping[int, Mapping[str, Any]], known: Sequence[StoredProc
     for index, draft in drafts.items():
         if index not in found:
             identifier = new_id(draft)
-            while identifier in taken:  # two drafts that start with the same words
+            # Two drafts that start with the same words, or one that starts with those of a lineage it does not continue.
+            while identifier in taken or identifier in used:
                 identifier = "sop-" + hashlib.sha256(identifier.encode()).hexdigest()[:12]
             found[index] = (identifier, None)
             taken.add(identifier)

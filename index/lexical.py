@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+TIES = 50  # hits beyond k that are looked at, so that among equal ones ids decide
 LONGEST_QUERY = 1_000  # characters: a longer one is a paste, its beginning says what it is about
 
 
@@ -37,12 +38,12 @@ def search(folder: Path, query: str, k: int) -> list[str]:
     """Ids, best first. The query is words, never an expression: quotes and operators in it mean nothing."""
     import tantivy
 
-    words = " ".join(re.findall(r"\w+", query[:LONGEST_QUERY]))
+    words = " ".join(re.findall(r"\w+", query[:LONGEST_QUERY].lower()))  # in capitals, AND, OR, NOT and IN would be operators
     if not words:
         return []
     index = tantivy.Index.open(str(folder))
     searcher = index.searcher()
     parsed, _ = index.parse_query_lenient(words, ["title", "body"], field_boosts={"title": 2.0})
-    hits = searcher.search(parsed, k).hits
+    hits = searcher.search(parsed, k + TIES).hits
     found = [(round(score, 4), searcher.doc(address)["id"][0]) for score, address in hits]
-    return [identifier for _, identifier in sorted(found, key=lambda hit: (-hit[0], hit[1]))]
+    return [identifier for _, identifier in sorted(found, key=lambda hit: (-hit[0], hit[1]))][:k]

@@ -1,7 +1,7 @@
 """Cooked HTML → plain text. A tokeniser of our own, because no HTML library tells where in the source a word stands.
 
 It is a reader, not a validator: unknown tags are transparent, unclosed ones end with the post, and nesting deeper
-than MAX_DEPTH is read flat, so that a bomb of nested tags costs what its length costs.
+than MAX_DEPTH is left out, so that a bomb of nested tags costs what its length costs and hides nothing.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class _State:
     stack: list[_Open] = field(default_factory=list)
     lists: int = 0
     dropped: int = 0  # how many open elements are dropped ones
+    too_deep: int = 0  # how many elements are open below MAX_DEPTH: their text is left out
 
 
 def read_html(source: str, builder: Builder, base: int = 0) -> None:
@@ -136,7 +137,7 @@ def read_html(source: str, builder: Builder, base: int = 0) -> None:
         position = match.end()
         if match["name"]:
             _tag(match, state, builder, base)
-        elif not state.dropped:
+        elif not state.dropped and not state.too_deep:
             keep = any(o.name == "pre" for o in state.stack)
             if match["entity"]:
                 text = html.unescape(match.group())
@@ -167,6 +168,7 @@ def _tag(match: re.Match[str], state: _State, builder: Builder, base: int) -> No
 
 def _open(name: str, attribute_text: str, state: _State) -> None:
     if len(state.stack) >= MAX_DEPTH:
+        state.too_deep += 1
         return
     attributes = {m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(attribute_text)}
     classes = set(attributes.get("class", "").split())
@@ -195,6 +197,9 @@ def _open(name: str, attribute_text: str, state: _State) -> None:
 
 
 def _close(name: str, state: _State) -> None:
+    if state.too_deep:
+        state.too_deep -= 1
+        return
     for index in range(len(state.stack) - 1, -1, -1):
         if state.stack[index].name == name:
             state.dropped -= sum(o.dropped for o in state.stack[index:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 _QUOTE_TAG = re.compile(r"\[quote(?:=(?:\"(?P<by>[^\"\]\n]{0,300})\"|[^\]\n]{0,300}))?\]|\[/quote\]", re.I)
 _BLANKED = re.compile(r"\[/?(?:details|spoiler|wrap|center|size|color|b|i|u|event|poll)(?:[ =][^\]\n]{0,300})?\]", re.I)
-_POLL = re.compile(r"\[poll[^\]\n]{0,300}\](?:(?!\[/poll\]).){0,20000}\[/poll\]", re.I | re.S)
+_HIDING = re.compile(
+    r"<!--|\[poll\b|(?<!~)~~(?![~\s])|<(?P<name>[a-zA-Z][a-zA-Z0-9]{0,20})(?P<rest>(?:\s[^<>]{0,1000})?)>",
+    re.I,
+)
+_STRUCK = {"s", "del", "strike", "script", "style"}
 
 # Marks to take out of a line of text. Each alternative is bounded, so that no input makes it slow.
 _MARK = re.compile(
@@ -25,11 +30,8 @@ _MARK = re.compile(
     r"|(?P<code>(?P<ticks>`{1,3})(?P<inner>[^`\n]{1,2000})(?P=ticks))"
     r"|(?P<image>!\[[^\]\n]{0,500}\]\([^)\n]{0,2000}\))"
     r"|(?P<link_end>\]\([^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,500})?(?:\s+\"[^\"\n]{0,300}\")?\))"
-    r"|(?P<struck>~~[^~\n]{1,1000}~~)"
     r"|(?P<autolink><(?P<url>(?:https?://|mailto:)[^>\s]{1,2000})>)"
-    r"|(?P<comment><!--(?:(?!-->).){0,5000}-->)"
     r"|(?P<br><br\s*/?>)"
-    r"|(?P<hidden><(?P<hidden_name>span|div|p|s|del|script|style)(?P<hidden_rest>[^<>\n]{0,1000})>)"
     r"|(?P<tag></?[a-zA-Z][^<>\n]{0,1000}>)"
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)"
     r"|(?P<strong>\*{1,3}|(?<![A-Za-z0-9_])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![A-Za-z0-9_]))"
@@ -48,15 +50,62 @@ def _parser() -> MarkdownIt:
 
 def read_markdown(source: str, builder: Builder) -> None:
     """Read Discourse Markdown into the builder."""
-    source = source.replace("\0", " ").replace("\r", "\n") if "\r\n" not in source else source.replace("\0", " ").replace("\r\n", " \n")
-    text, quotes = _without_quote_tags(source)
-    text = _POLL.sub(_blank, text)
+    source = source.replace("\0", " ").replace("\r\n", " \n").replace("\r", "\n")
+    text, quotes = _without_quote_tags(_without_hidden(source))
     text = _BLANKED.sub(_blank, text)
     lines = text.split("\n")
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     _Reader(text, lines, starts, quotes, builder).read(_parser().parse(text))
+
+
+def _without_hidden(source: str) -> str:
+    """Blank what no reader sees as the author's words: comments, polls, struck text and hidden elements.
+
+    Each kind of end is searched for once past the last place where it was found missing, so time stays linear.
+    """
+    pieces: list[str] = []
+    position = 0
+    missing: set[str] = set()
+    for match in _HIDING.finditer(source):
+        if match.start() < position:
+            continue
+        end = _end_of_hidden(source, match, missing)
+        if end:
+            pieces += [source[position : match.start()], re.sub(r"[^\n]", " ", source[match.start() : end])]
+            position = end
+    return "".join([*pieces, source[position:]])
+
+
+def _end_of_hidden(source: str, match: re.Match[str], missing: set[str]) -> int:
+    """Where the hidden text that opens here ends; 0 where nothing is hidden or no end is found."""
+    opener = match.group().lower()
+    closer = {"<!--": "-->", "~~": "~~", "[poll": "[/poll]"}.get(opener)
+    if closer is None:
+        name = match["name"].lower()
+        if name not in _STRUCK and not _HIDDEN.search(match["rest"]):
+            return 0
+        return _end_of_element(source, name, match.end())
+    if closer in missing:
+        return 0
+    found = source.lower().find(closer, match.end()) if closer == "[/poll]" else source.find(closer, match.end())
+    if found < 0:
+        missing.add(closer)
+        return 0
+    if closer == "~~" and "\n\n" in source[match.end() : found]:
+        return 0
+    return found + len(closer)
+
+
+def _end_of_element(source: str, name: str, start: int) -> int:
+    """Behind the closing tag that matches; an element left open hides all that follows it."""
+    depth = 1
+    for tag in re.compile(rf"<(/?){name}(?=[\s>/])[^<>]{{0,1000}}>", re.I).finditer(source, start):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return tag.end()
+    return len(source)
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -95,6 +144,11 @@ class _Reader:
         self.list_count = 0
         self.quote_depth = 0
         self.cell_search = 0
+        self.quotes.sort(key=lambda quote: quote[:2])
+        self.quote_starts = [start for start, _, _ in self.quotes]
+        self.quote_reach: list[int] = []  # how far any quote up to this one goes
+        for _, end, _ in self.quotes:
+            self.quote_reach.append(max(end, self.quote_reach[-1] if self.quote_reach else 0))
 
     def read(self, tokens: list[Token]) -> None:
         heading = 0
@@ -188,17 +242,19 @@ class _Reader:
         self.builder.end_block(kind, **place)
 
     def _quote_at(self, position: int) -> tuple[int, int, str | None] | None:
-        return next((quote for quote in self.quotes if quote[0] <= position < quote[1]), None)
+        """The innermost quote around a position."""
+        place = bisect_right(self.quote_starts, position) - 1
+        while place >= 0 and self.quote_reach[place] > position:
+            if self.quotes[place][1] > position:
+                return self.quotes[place]
+            place -= 1
+        return None
 
     def _marked(self, content: str, start: int) -> None:
         """Write a line of text without its Markdown marks."""
-        position, hidden_until = 0, ""
+        position = 0
         open_brackets: list[int] = []
         for mark in _MARK.finditer(content):
-            if hidden_until:
-                if mark.group().lower().startswith(hidden_until):
-                    hidden_until, position = "", mark.end()
-                continue
             self._text(content, position, mark.start(), start, open_brackets)
             position = mark.end()
             if mark["escape"]:
@@ -211,12 +267,9 @@ class _Reader:
                 self.builder.add(html.unescape(mark.group()), start + mark.start(), len(mark.group()))
             elif mark["br"]:
                 self.builder.line_break(start + mark.start())
-            elif mark["hidden"] and (mark["hidden_name"].lower() in ("s", "del", "script", "style") or _HIDDEN.search(mark["hidden_rest"])):
-                hidden_until = f"</{mark['hidden_name'].lower()}"
             elif mark["strong"] and not _is_emphasis(content, mark):
                 self.builder.add(mark.group(), start + mark.start())
-        if not hidden_until:
-            self._text(content, position, len(content), start, open_brackets)
+        self._text(content, position, len(content), start, open_brackets)
 
     def _text(self, content: str, begin: int, end: int, start: int, open_brackets: list[int]) -> None:
         """Plain characters; the "[" of a link goes, since its "](…)" is a mark too."""

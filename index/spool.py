@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
-from index.store import Store, now
+from index.store import Store, now, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,16 @@ def load_batch(store: Store, batch: Batch) -> None:
             return
         by_type: dict[type, list[Any]] = {}
         for record in batch.records:
-            by_type.setdefault(type(record), []).append(record)
+            by_type.setdefault(type(record), []).append(_clean(record))
         tables.load_records(store, batch.source, batch.seen, by_type)
         tables.set_cursor(store, batch.source, batch.cursor)
 
 
-def records_of(by_type: Mapping[type, Sequence[Any]], kind: type) -> Sequence[Any]:
-    return by_type.get(kind, ())
+def _clean(record: Record) -> Record:
+    """The record with text that the store can hold; a post's body is hashed as it came and cleaned when it is stored."""
+    odd: dict[str, Any] = {
+        name: storable(value)
+        for name in record.__slots__
+        if name != "body" and isinstance(value := getattr(record, name), str) and storable(value) != value
+    }
+    return replace(record, **odd) if odd else record

@@ -102,6 +102,11 @@ class Store:
                 self.execute("INSERT INTO migrations VALUES (?, ?, ?)", [number, known[number], now()])
 
 
+def storable(text: str) -> str:
+    """Lone surrogates cannot be written as UTF-8; they become the replacement character."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def migration_names() -> list[str]:
     folder = resources.files("index").joinpath("migrations")
     return sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))

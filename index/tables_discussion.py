@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.plain import PLAIN_VERSION, Block, blocks_from_json, derive
 from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
-from index.store import Store
+from index.store import Store, storable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,13 +107,8 @@ def _keys(table: str) -> tuple[str, ...]:
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_storable(v) for v in value]
-    return _storable(value) if isinstance(value, str) else value
-
-
-def _storable(text: str) -> str:
-    """Lone surrogates cannot be written as UTF-8; they become the replacement character."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+        return [storable(v) for v in value]
+    return storable(value) if isinstance(value, str) else value
 
 
 def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
@@ -128,9 +123,9 @@ def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
         pa.table(
             {
                 "source": [r.source for r in rows],
-                "place": [_storable(r.where) for r in rows],
+                "place": [storable(r.where) for r in rows],
                 "reason": [r.reason for r in rows],
-                "detail": [_storable(r.detail)[:500] for r in rows],
+                "detail": [storable(r.detail)[:500] for r in rows],
             }
         ),
     )
@@ -193,7 +188,7 @@ def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> 
         fresh = _Known(digest, post.version, post.edited, seen if earlier is None else earlier.first_seen, post.state, PLAIN_VERSION)
         if earlier is None or earlier.body_hash == digest:
             # Seen again as it was: what was edited once stays edited.
-            current[post.id] = (_as_edited(post) if earlier is not None and earlier.state == "edited" else post, fresh)
+            current[post.id] = (_as_edited(post) if earlier is not None and _was_edited(store, post, earlier) else post, fresh)
         elif (post.version, post.edited or "") >= (earlier.version, earlier.edited or ""):
             versions.append((earlier_post, post.id, earlier))
             current[post.id] = (_as_edited(post), fresh)
@@ -201,6 +196,13 @@ def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> 
             versions.append((post, post.id, fresh))
     _store_versions(store, seen, versions)
     return _store_posts(store, source, seen, list(current.values()))
+
+
+def _was_edited(store: Store, post: Post, earlier: _Known) -> bool:
+    """Whether a post was edited before; one that went missing in between has to ask its versions."""
+    if earlier.state in ("missing_unconfirmed", "pruned"):
+        return bool(store.execute("SELECT 1 FROM post_versions WHERE post = ? LIMIT 1", [post.id]))
+    return earlier.state == "edited"
 
 
 def _as_edited(post: Post) -> Post:
@@ -232,7 +234,7 @@ def _store_versions(store: Store, seen: str, versions: Sequence[tuple[Post | Non
         else:
             store.execute(
                 "INSERT OR IGNORE INTO post_versions VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [post_id, body_hash(post.body), post.version, post.edited, post.format, _storable(post.body), known.first_seen or seen],
+                [post_id, body_hash(post.body), post.version, post.edited, post.format, storable(post.body), known.first_seen or seen],
             )
 
 
@@ -241,7 +243,7 @@ def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post
 
     if not rows:
         return []
-    plains = [derive(_storable(post.body), post.format) for post, _ in rows]
+    plains = [derive(storable(post.body), post.format) for post, _ in rows]
     posts = [post for post, _ in rows]
     columns: dict[str, pa.Array] = {
         name: pa.array([_plain_value(getattr(post, name)) for post in posts], pa.string())

@@ -154,7 +154,10 @@ def known_lineages(store: Store) -> list[StoredProcedure]:
 
 
 def save_procedures(store: Store, procedures: Sequence[StoredProcedure]) -> None:
-    """Make exactly these versions current; all others stay as history. Called inside a transaction."""
+    """Make exactly these versions current; all others stay as history, but for those that quote a post which is gone.
+
+    Called inside a transaction.
+    """
     store.execute("UPDATE procedures SET current = false WHERE current")
     for procedure in procedures:
         text = canonical_json(procedure.record)
@@ -165,6 +168,9 @@ def save_procedures(store: Store, procedures: Sequence[StoredProcedure]) -> None
                 procedure.goal_vector, procedure.cluster,
             ],
         )  # fmt: skip
+    store.execute(
+        """DELETE FROM procedures WHERE NOT current AND EXISTS (SELECT 1 FROM tombstones t WHERE contains(record, '"' || t.post || '"'))"""
+    )
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 
+TIES = 50  # hits beyond k that are looked at, so that among equal ones ids decide
+
+
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
     ids: tuple[str, ...]
@@ -24,7 +27,7 @@ class VectorIndex:
         """For each int8 query row: up to k (id, cosine in basis points), best first, equal ones by id."""
         import numpy as np
 
-        k = min(k, len(self.ids))
+        wanted, k = k, min(k + TIES, len(self.ids))
         if k == 0 or len(queries) == 0:
             return [[] for _ in range(len(queries))]
         scores, rows = self._faiss.search(_unit(queries), k)
@@ -32,7 +35,7 @@ class VectorIndex:
             [(self.ids[row], int(np.rint(score * 10_000))) for score, row in zip(line, places, strict=True) if row >= 0]
             for line, places in zip(scores, rows, strict=True)
         ]
-        return [sorted(line, key=lambda hit: (-hit[1], hit[0])) for line in found]
+        return [sorted(line, key=lambda hit: (-hit[1], hit[0]))[:wanted] for line in found]
 
     def save(self, folder: Path, name: str) -> None:
         import faiss

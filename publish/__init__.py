@@ -1,5 +1,5 @@
 """What leaves: releases, SOPs as text and files, the inventory, the state of a workspace."""
 
-from index import CODE_VERSION as __version__
+import index
 
-__all__ = ["__version__"]
+__version__ = index.CODE_VERSION

@@ -1,0 +1,194 @@
+"""Across threads: copies fold into the earliest, little in common joins nothing, ids last and are never shared."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distill.frames import read_frame
+from distill.link import clusters, link, match_steps
+from distill.versions import evidence, lineages, new_id, version_id
+from index.store import canonical_json
+from index.tables_procedures import StoredProcedure
+from tests.distill.builders import SOURCE, axis, between, draft, floats_in
+
+GOAL = axis(60)
+
+
+def axes(*numbers: int) -> list[np.ndarray]:
+    return [axis(n) for n in numbers]
+
+
+def test_nothing_links_to_nothing() -> None:
+    assert link([]) == {}
+    (only,) = link([draft(1, 1, axes(1, 2, 3), GOAL)]).values()
+    assert only.copies == [] and only.alternatives == set()
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+def test_a_copy_folds_into_the_earliest(late_first: bool) -> None:
+    early, late = draft(1, 1, axes(1, 2, 3, 4), GOAL, author="ann"), draft(2, 9, axes(1, 2, 3, 4), GOAL, author="kev")
+    drafts = [late, early] if late_first else [early, late]
+    linked = link(drafts)
+    ((index, standing),) = linked.items()
+    assert drafts[index] is early and standing.copies == [1 - index]
+    assert standing.draft["copied_in"] == [late["thread"]]
+    for step in standing.draft["steps"]:
+        assert [c["handle"] for c in step["citations"]] == ["ann", "kev"]
+        assert (step["first_said_by"], step["support"], step["text"]) == (f"{SOURCE}/u/ann", 0, early["steps"][step["n"] - 1]["text"])
+
+
+def test_copies_of_copies_fold_into_one() -> None:
+    drafts = [draft(n, 10 - n, axes(1, 2, 3, 4), GOAL) for n in range(1, 5)]
+    ((index, standing),) = link(drafts).items()
+    assert index == 3 and sorted(standing.copies) == [0, 1, 2]
+    assert all(len(step["citations"]) == 4 for step in standing.draft["steps"])
+
+
+def test_linking_changes_no_draft() -> None:
+    drafts = [draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(1, 2, 3), GOAL)]
+    before = copy.deepcopy(drafts)
+    link(drafts)
+    assert drafts == before
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "joined"),
+    [
+        ((1, 2, 3), (1, 2, 3), True),
+        ((1, 2), (1, 2), False),  # fewer than three in common
+        ((1, 2, 3, 4, 5), (1, 2, 3, 14, 15), True),  # three of five, six tenths
+        ((1, 2, 3, 4, 5, 6), (1, 2, 3, 14, 15, 16), False),  # three of six
+        ((1, 2, 3), (1, 2, 3, 4, 5, 6, 7, 8), False),  # all of the shorter, three eighths of the longer
+        ((1, 2, 3), (1, 2, 3, 4, 5, 6, 7), True),
+        ((1, 2, 3, 4), (11, 12, 13, 14), False),
+    ],
+)
+def test_how_much_makes_a_copy(left: Sequence[int], right: Sequence[int], joined: bool) -> None:
+    linked = link([draft(1, 1, axes(*left), GOAL), draft(2, 2, axes(*right), GOAL)])
+    assert len(linked) == (1 if joined else 2)
+    if not joined:
+        assert [entry.alternatives for entry in linked.values()] == [{1}, {0}]
+
+
+def test_a_shared_goal_is_needed_to_compare_and_a_near_one_to_be_alternatives() -> None:
+    far, some, near = between(60, 61, 0.3), between(60, 61, 0.5), between(60, 61, 0.8)
+    assert len(link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(1, 2, 3), far)])) == 2
+    assert len(link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(1, 2, 3), some)])) == 1
+    others = [link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(4, 5, 6), goal)]) for goal in (far, some, near)]
+    assert [linked[0].alternatives for linked in others] == [set(), set(), {1}]
+
+
+def test_the_same_verb_lowers_the_bar() -> None:
+    a, b = draft(1, 1, axes(1), GOAL, ["open"]), draft(2, 2, [between(1, 2, 0.69)], GOAL, ["open"])
+    assert match_steps(a, b) == [(0, 0)]
+    assert match_steps(a, {**b, "step_verbs": ["close"]}) == match_steps({**a, "step_verbs": [""]}, {**b, "step_verbs": [""]}) == []
+
+
+def test_steps_match_one_to_one_best_first() -> None:
+    a, b = draft(1, 1, [axis(1), between(1, 2, 0.9)], GOAL), draft(2, 2, axes(1), GOAL)
+    assert match_steps(a, b) == [(0, 0)]
+    assert match_steps(a, {**b, "step_vectors": [""]}) == []
+
+
+def negated(made: dict[str, Any], text: str) -> dict[str, Any]:
+    made["steps"][0]["text"] = made["steps"][0]["citations"][0]["exact"] = text
+    made["step_negated"] = [bool(frame and frame.negated) for frame in (read_frame(step["text"]) for step in made["steps"])]
+    return made
+
+
+def test_opposite_steps_do_not_match() -> None:
+    """ "Do not delete the backup" is near to "Delete the backup" in every embedding, and no copy of it."""
+    a = negated(draft(1, 1, axes(1, 2, 3), GOAL, ["delete", "", ""]), "Delete the backup")
+    b = negated(draft(2, 2, [between(1, 9, 0.95), axis(2), axis(3)], GOAL, ["delete", "", ""]), "Do not delete the backup")
+    assert (0, 0) not in match_steps(a, b)
+
+
+def test_few_goals_have_no_clusters_and_many_have() -> None:
+    assert clusters([GOAL.tobytes()] * 5) == [None] * 5
+    goals = [between(base, 50 + n, 0.97).tobytes() for base in (1, 2) for n in range(6)]
+    found = clusters(goals)
+    assert found == clusters(goals) and all(label is None or label >= 0 for label in found)
+    assert {label for label in found[:6] if label is not None}.isdisjoint(label for label in found[6:] if label is not None)
+
+
+def known(identifier: str, made: dict[str, Any], version: int = 1) -> StoredProcedure:
+    record = {"id": identifier, "goal": made["goal"], "steps": made["steps"], "supersedes": None}
+    return StoredProcedure(identifier, version, version_id(made["goal"], made["steps"]), record, b"")
+
+
+def test_nothing_new_said_keeps_id_and_version() -> None:
+    made = draft(1, 1, axes(1, 2, 3), GOAL)
+    old = known(new_id(made), made)
+    again = copy.deepcopy(made)
+    again["steps"][0] |= {"support": 7, "dissent": 2, "supporters": ["x"]}
+    again["stances"], again["alternatives"] = [{"kind": "support"}], ["sop-x"]
+    again["steps"][0]["citations"].append({**again["steps"][0]["citations"][0], "role": "confirms", "start": 900, "end": 905})
+    assert lineages({0: again}, [old]) == {0: (old.id, old)}
+    assert version_id(again["goal"], again["steps"]) == old.version_id
+    assert new_id(made) == new_id(copy.deepcopy(made)) and new_id(made).startswith("sop-") and len(new_id(made)) == 16
+
+
+@pytest.mark.parametrize("change", ["text", "goal", "exact", "order", "citation"])
+def test_what_is_said_makes_the_version(change: str) -> None:
+    made = draft(1, 1, axes(1, 2, 3), GOAL)
+    other = copy.deepcopy(made)
+    if change == "text":
+        other["steps"][1]["text"] += "!"
+    elif change == "goal":
+        other["goal"] += "!"
+    elif change == "exact":
+        other["steps"][1]["citations"][0]["exact"] += "!"
+    elif change == "order":
+        other["steps"].reverse()
+    else:
+        other["steps"][1]["citations"].append({**other["steps"][1]["citations"][0], "start": 900})
+    assert version_id(other["goal"], other["steps"]) != version_id(made["goal"], made["steps"])
+    old = known("sop-old", made)
+    assert lineages({0: other}, [old]) == {0: ("sop-old", old)}
+
+
+def spans(made: dict[str, Any], *starts: int) -> dict[str, Any]:
+    for step, start in zip(made["steps"], starts, strict=True):
+        step["citations"][0] |= {"start": start, "end": start + 5}
+    return made
+
+
+def test_a_lineage_is_taken_over_by_overlap_only() -> None:
+    old = known("sop-old", spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 10, 20, 30, 40))
+    much = spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 10, 20, 70, 80)
+    little = spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 50, 60, 70, 40)
+    assert lineages({0: much}, [old])[0] == ("sop-old", old)
+    assert lineages({0: little}, [old])[0][1] is None and lineages({0: little}, [old])[0][0] != "sop-old"
+
+
+def test_most_evidence_wins_and_each_lineage_goes_once() -> None:
+    old = known("sop-old", spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 10, 20, 30, 40))
+    two, three = spans(draft(1, 1, axes(1, 2), GOAL), 10, 20), spans(draft(1, 1, axes(1, 2, 3), GOAL), 10, 30, 40)
+    found = lineages({0: two, 1: three}, [old])
+    assert found[1] == ("sop-old", old) and found[0][1] is None and found[0][0] != "sop-old"
+
+
+def test_two_drafts_never_share_an_id() -> None:
+    made = draft(1, 1, axes(1, 2, 3), GOAL)
+    found = lineages({n: copy.deepcopy(made) for n in range(5)}, [known(new_id(made), made)])
+    assert len({identifier for identifier, _ in found.values()}) == 5
+
+
+def test_a_new_procedure_never_takes_an_old_id_without_its_history() -> None:
+    """It begins with the same words as one of old, and has too little else in common with it to go on with it."""
+    old_draft = spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 10, 20, 30, 40)
+    fresh = spans(draft(1, 1, axes(1, 2, 3, 4), GOAL), 10, 60, 70, 80)
+    ((identifier, before),) = lineages({0: fresh}, [known(new_id(old_draft), old_draft)]).values()
+    assert before is not None or identifier != new_id(old_draft)
+
+
+def test_nothing_hashed_holds_a_float() -> None:
+    made = draft(1, 1, axes(1, 2, 3), GOAL)
+    linked = link([made, draft(2, 2, axes(1, 2, 3), GOAL)])
+    assert floats_in([entry.draft for entry in linked.values()]) == []
+    assert "." not in canonical_json(sorted(evidence(made["steps"]))).replace(SOURCE, "")
