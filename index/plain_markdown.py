@@ -22,6 +22,7 @@ _HIDING = re.compile(
     r"<!--|\[poll\b|(?<!~)~~(?![~\s])|<(?P<name>[a-zA-Z][a-zA-Z0-9]{0,20})(?P<rest>(?:\s[^<>]{0,1000})?)>",
     re.I,
 )
+_POLL_END = re.compile(r"\[/poll\]", re.I)
 _STRUCK = {"s", "del", "strike", "script", "style"}
 
 # Marks to take out of a line of text. Each alternative is bounded, so that no input makes it slow.
@@ -86,10 +87,20 @@ def _end_of_hidden(source: str, match: re.Match[str], missing: set[str]) -> int:
         name = match["name"].lower()
         if name not in _STRUCK and not _HIDDEN.search(match["rest"]):
             return 0
-        return _end_of_element(source, name, match.end())
+        # Left open, a hidden element hides all that follows; "List<S>" is no struck text but a type.
+        if name in missing and name in _STRUCK and not _HIDDEN.search(match["rest"]):
+            return 0
+        end = _end_of_element(source, name, match.end())
+        if end == 0:
+            missing.add(name)
+            return 0 if name in _STRUCK and not _HIDDEN.search(match["rest"]) else len(source)
+        return end
     if closer in missing:
         return 0
-    found = source.lower().find(closer, match.end()) if closer == "[/poll]" else source.find(closer, match.end())
+    found = source.find(closer, match.end())
+    if closer == "[/poll]":
+        poll_end = _POLL_END.search(source, match.end())
+        found = poll_end.start() if poll_end else -1
     if found < 0:
         missing.add(closer)
         return 0
@@ -99,13 +110,13 @@ def _end_of_hidden(source: str, match: re.Match[str], missing: set[str]) -> int:
 
 
 def _end_of_element(source: str, name: str, start: int) -> int:
-    """Behind the closing tag that matches; an element left open hides all that follows it."""
+    """Behind the closing tag that matches; 0 where there is none."""
     depth = 1
     for tag in re.compile(rf"<(/?){name}(?=[\s>/])[^<>]{{0,1000}}>", re.I).finditer(source, start):
         depth += -1 if tag[1] else 1
         if depth == 0:
             return tag.end()
-    return len(source)
+    return 0
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -173,7 +173,10 @@ def cost(body: str) -> float:
 @pytest.mark.parametrize(
     "unit",
     [
-        pytest.param("[quote]a[/quote]\n"),
+        "[quote]a[/quote]\n",
+        "[poll]a[/poll]\n",
+        "<s>a</s>\n",
+        "List<S> a\n",
         "|a|b|\n",
         "*a* ",
     ],
@@ -181,13 +184,18 @@ def cost(body: str) -> float:
 def test_many_marks_grow_with_their_length_only(unit: str) -> None:
     """Four times the body costs about four times the time, not sixteen."""
     head = "|a|b|\n|-|-|\n" if unit.startswith("|") else ""
-    small, large = (cost(head + unit * (size // len(unit))) for size in (40_000, 160_000))
-    assert large < 2 or large < small * 8
+    small, large = (min(cost(head + unit * (size // len(unit))) for _ in range(3)) for size in (40_000, 160_000))
+    assert large < 0.05 or large < small * 8
 
 
 @pytest.mark.parametrize("unit", ["[poll]", "a <!--"])
 def test_openers_without_an_end_are_read_at_once(unit: str) -> None:
-    assert cost(unit * (100_000 // len(unit))) < 2
+    assert min(cost(unit * (20_000 // len(unit))) for _ in range(3)) < 0.3
+
+
+def test_a_type_parameter_strikes_nothing_out() -> None:
+    """ "List<S>" opens no struck text: what follows stays."""
+    assert words("Use a List<S> here.\n\nThen run it.", "raw").endswith("Then run it.")
 
 
 def kinds(plain: Plain) -> list[tuple[str, str]]:
