@@ -6,7 +6,7 @@ A voice is counted once per step, never one's own; quoted text is never the quot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from index.records import Frame, Passage, StanceKind
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from distill.scoring import Encode
 
     Vectors = npt.NDArray[np.int8]
 
@@ -64,7 +66,7 @@ class Statement:
 class DraftStep:
     statements: list[Statement]
     frame: Frame | None
-    vector: Vectors | None
+    vector: Vectors
     bp: int
     flags: list[str] = field(default_factory=list)
     supporters: set[str] = field(default_factory=set)
@@ -78,11 +80,17 @@ class DraftStance:
     place: Place
 
 
-def gather_steps(scored: ScoredThread, scaffold: Scaffold) -> list[DraftStep]:
+def vectors_of(scored: ScoredThread, places: Sequence[Place], encode: Encode) -> dict[Place, Vectors]:
+    """What the passages mean, to tell which say the same."""
+    rows = encode([scored.posts[place.post].passage(place.passage).text for place in places])
+    return dict(zip(places, rows, strict=True))
+
+
+def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Place, Vectors]) -> list[DraftStep]:
     """Steps of the scaffold in reading order, then what others added, each beside what it is closest to."""
     steps: list[DraftStep] = []
     for place in scaffold.steps:
-        for step in _steps_at(scored, place):
+        for step in _steps_at(scored, place, vectors[place]):
             twin = _twin(step, steps)
             if twin is None:
                 steps.append(step)
@@ -91,7 +99,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold) -> list[DraftStep]:
     home = scored.posts[scaffold.post].read.post
     for place in scaffold.added:
         author = scored.posts[place.post].read.post.author
-        for step in _steps_at(scored, place):
+        for step in _steps_at(scored, place, vectors[place]):
             twin = _twin(step, steps)
             if twin is not None:
                 twin.statements += step.statements
@@ -102,7 +110,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold) -> list[DraftStep]:
     return steps
 
 
-def _steps_at(scored: ScoredThread, place: Place) -> list[DraftStep]:
+def _steps_at(scored: ScoredThread, place: Place, vector: Vectors) -> list[DraftStep]:
     post = scored.posts[place.post]
     passage = post.passage(place.passage)
     if INJECTION.search(passage.text):
@@ -111,7 +119,7 @@ def _steps_at(scored: ScoredThread, place: Place) -> list[DraftStep]:
     found = []
     for clause in clauses(passage.text, frame):
         flags = risk_flags(passage.text[clause.start : clause.end])
-        found.append(DraftStep([Statement(place, clause)], frame, post.vectors.get(place.passage), post.step_bp[place.passage], flags))
+        found.append(DraftStep([Statement(place, clause)], frame, vector, post.step_bp[place.passage], flags))
     return found
 
 
@@ -160,9 +168,7 @@ class HeardStance:
     vector: Vectors
 
 
-def hear_stances(
-    scored: ScoredThread, homes: set[int], taken: set[Place], scorers: Scorers, encode: Callable[[Sequence[str]], Vectors]
-) -> list[HeardStance]:
+def hear_stances(scored: ScoredThread, homes: set[int], taken: set[Place], scorers: Scorers, encode: Encode) -> list[HeardStance]:
     """Support, dissent and amendments outside the scaffolds' posts, the surest MOST_STANCES in reading order."""
     import numpy as np
 
@@ -179,7 +185,7 @@ def hear_stances(
     vectors = encode([scored.posts[p.post].passage(p.passage).text for p in places])
     words = [scored.inputs[p.post][0][p.passage] for p in places]
     numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
-    surety = {kind: to_bp(scorers.stances[kind].margins(words, numbers, vectors)) for kind in STANCES}
+    surety = {kind: to_bp(scorers.stances[kind].margins(words, numbers, vectors.astype(np.float64) / 127)) for kind in STANCES}
     found: list[tuple[int, int, StanceKind]] = []
     for row in range(len(places)):
         kind = max(STANCES, key=lambda k: surety[k][row] * 10_000 // STANCE_BP[k])

@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from distill import goals
-from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances
+from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances, vectors_of
 from distill.gate import Verdict, judge
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from distill.scoring import Encode
+    from distill.scoring import Model
 
     Vectors = npt.NDArray[np.int8]
 
@@ -38,36 +38,39 @@ _ENGLISH = frozenset(
 )
 
 
-def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, encode: Encode) -> ThreadWork:
+def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model) -> ThreadWork:
     """The drafts of a thread, or the reason why there are none."""
-    began = time.perf_counter_ns()
+    began = time.thread_time_ns()
     read = read_thread(thread)
     if not speaks_english(read):
         return _work(read, input_hash, began, Verdict(False, 0, "not in English"), None, [], ())
-    scored = score_thread(read, scorers, encode)
+    scored = score_thread(read, scorers, model.read)
     scaffold = find_scaffold(scored)
     places = [*scaffold.steps, *scaffold.added] if scaffold else []
     verdict = judge(scored, scaffold, places, scorers, config.min_steps, config.thread_threshold_bp)
     if not verdict.emitted or scaffold is None:
         return _work(read, input_hash, began, verdict, scored, [], ())
+    vectors = vectors_of(scored, sorted(set(places)), model.encode)
     found: list[tuple[Scaffold, list[DraftStep], Verdict]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
-        steps = gather_steps(scored, part)
+        steps = gather_steps(scored, part, vectors)
         if own.emitted and len(steps) >= config.min_steps:
             found.append((part, steps, own))
     if not found:
         return _work(read, input_hash, began, Verdict(False, verdict.score_bp, "fewer distinct steps than a procedure has"), scored, [], ())
     goal = goals.goal_of(thread.title, _heading(scored, scaffold))
-    vector = encode([goal])[0]
+    vector = model.encode([goal])[0]
     taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
-    stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, encode)
+    stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, model.encode)
     drafts = []
     for number, (part, steps, own) in enumerate(found):
         others = [step for n, (_, rival, _) in enumerate(found) if n != number for step in rival]
         spoken = attach_stances(scored, part, steps, others, stances, leftover=number == 0)
         drafts.append(_draft(scored, part, steps, spoken, find_order(scored, steps), own, goal, vector))
-    return _work(read, input_hash, began, verdict, scored, drafts, _kept(scored, [step for _, steps, _ in found for step in steps]))
+    return _work(
+        read, input_hash, began, verdict, scored, drafts, _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
+    )
 
 
 def speaks_english(read: ReadThread) -> bool:
@@ -103,7 +106,7 @@ def _work(
         drafts=drafts,
         passages_seen=read.passage_count,
         passages_scored=scored.encoded if scored else 0,
-        micros=(time.perf_counter_ns() - began) // 1000,
+        micros=(time.thread_time_ns() - began) // 1000,
         kept=kept,
     )
 
@@ -149,7 +152,7 @@ def _draft(
             "gate_bp": verdict.score_bp,
         },
         "goal_vector": pack(vector),
-        "step_vectors": [pack(steps[index].vector) if steps[index].vector is not None else "" for index in order.sequence],  # type: ignore[arg-type]
+        "step_vectors": [pack(steps[index].vector) for index in order.sequence],
         "step_negated": [bool((frame := steps[index].frame) and frame.negated) for index in order.sequence],
         "step_verbs": [frame.verb if (frame := steps[index].frame) else "" for index in order.sequence],
     }
@@ -224,17 +227,12 @@ def _citation(scored: ScoredThread, place: Place, clause: Clause | None) -> dict
     }
 
 
-def _kept(scored: ScoredThread, steps: Sequence[DraftStep]) -> tuple[KeptPassage, ...]:
+def _kept(scored: ScoredThread, steps: Sequence[DraftStep], vectors: Mapping[Place, Vectors]) -> tuple[KeptPassage, ...]:
     kept = []
-    for step in steps:
-        for statement in step.statements:
-            post = scored.posts[statement.place.post]
-            vector = post.vectors.get(statement.place.passage)
-            if vector is not None:
-                p = post.passage(statement.place.passage)
-                kept.append(
-                    KeptPassage(p.post, scored.read.thread.id, p.start, p.end, p.text, post.bp[statement.place.passage], vector.tobytes())
-                )
+    for place in (statement.place for step in steps for statement in step.statements):
+        post = scored.posts[place.post]
+        p = post.passage(place.passage)
+        kept.append(KeptPassage(p.post, scored.read.thread.id, p.start, p.end, p.text, post.bp[place.passage], vectors[place].tobytes()))
     return tuple(kept)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 THREAD_FACTS = (
     "top3", "top5", "top8", "window3", "window5", "window8", "thread_top5", "thread_top10", "thread_top20", "odds_window3", "odds_window5",
     "odds_window8", "log_steps", "in_scaffold", "log_passages", "log_thread_passages", "log_posts", "opening_post", "step_window5",
-    "step_window8", "step_mean", "mean", "thread_mean", "chosen_mean", "agenda", "howto_title", "about_title",
+    "step_window8", "step_mean", "mean", "thread_mean", "chosen_mean", "agenda", "howto_title", "about_title", "home3", "home8", "home_chosen", "home_thread10",
     *(f"share of {name}" for name in FACTS),
 )  # fmt: skip
 
@@ -46,6 +46,7 @@ def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Plac
     overall, inside = [bp / 10_000 for bp in home.bp], [bp / 10_000 for bp in home.step_bp]
     odds = [math.log(max(p, 1e-4) / max(1 - p, 1e-4)) for p in overall]
     best = sorted(overall, reverse=True)
+    homes = sorted((bp / 10_000 for bp in home.home_bp), reverse=True)
     every = [bp / 10_000 for bp in scored.top_bp]
     chosen = [p.passage for p in places if p.post == scaffold.post]
     title = scored.read.thread.title
@@ -56,7 +57,8 @@ def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Plac
         math.log1p(len(places)), len(chosen) / max(1, len(places)), math.log(max(1, len(overall))), math.log(max(1, len(every))),
         math.log(max(1, len(scored.posts))), float(scaffold.post == 0), _window(inside, 5), _window(inside, 8), _mean(inside),
         _mean(overall), _mean(every), _mean([inside[i] for i in chosen]), float(bool(_AGENDA.search(title))),
-        float(bool(_HOWTO.search(title))), float(bool(_ABOUT.search(title))), *(float(x) for x in shares),
+        float(bool(_HOWTO.search(title))), float(bool(_ABOUT.search(title))), _padded(homes, 3), _padded(homes, 8), _mean([home.home_bp[i] / 10_000 for i in chosen]),
+        _padded(sorted((bp / 10_000 for post in scored.posts for bp in post.home_bp), reverse=True), 10), *(float(x) for x in shares),
     ]  # fmt: skip
 
 

@@ -10,20 +10,24 @@ threads, so an interrupted run goes on where it was.
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from index import CODE_VERSION
 from index.config import Config
 from index.plain import PLAIN_VERSION
 from index.records import PROCEDURE_SCHEMA
 from index.store import Store, canonical_json
-from index.tables_discussion import read_threads, sources, thread_hashes
+from index.tables_discussion import StoredThread, read_threads, sources, thread_hashes
 from index.tables_procedures import (
     StoredProcedure,
+    ThreadWork,
     current_procedures,
     drafts,
     drop_work,
@@ -33,6 +37,10 @@ from index.tables_procedures import (
     save_work,
     work_hashes,
 )
+
+if TYPE_CHECKING:
+    from distill.scoring import Model
+    from distill.windows import Window
 
 PARTITION = 60  # threads per commit: a kill loses at most the work of these
 
@@ -82,9 +90,10 @@ def wanted_work(store: Store, config: Config) -> dict[str, str]:
 def weights_digest() -> str:
     from importlib import resources
 
-    from distill.scorers import WEIGHTS
+    from distill.scorers import ADAPTER, WEIGHTS
 
-    return "sha256:" + hashlib.sha256(resources.files("distill").joinpath("weights", WEIGHTS).read_bytes()).hexdigest()
+    folder = resources.files("distill").joinpath("weights")
+    return "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER))).hexdigest()
 
 
 def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str]) -> Iterator[int]:
@@ -95,23 +104,48 @@ def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[s
     from distill.scorers import load_scorers
 
     scorers = load_scorers()
-    encode = lazy_encoder(config.distill.model)
-    for start in range(0, len(threads), PARTITION):
-        part = threads[start : start + PARTITION]
-        works = [distill_thread(thread, hashes[thread.id], config.distill, scorers, encode) for thread in read_threads(store, part)]
-        save_work(store, works)
-        yield min(start + PARTITION, len(threads))
+    model = lazy_model(config.distill.model)
+
+    def work(thread: StoredThread) -> ThreadWork:
+        return distill_thread(thread, hashes[thread.id], config.distill, scorers, model)
+
+    # A thread's work depends on nothing but the thread, so cores may share them out; the model takes one core a call.
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        for start in range(0, len(threads), PARTITION):
+            part = threads[start : start + PARTITION]
+            save_work(store, list(pool.map(work, read_threads(store, part))))
+            yield min(start + PARTITION, len(threads))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def lazy_encoder(model: str) -> Callable[[Sequence[str]], Any]:
-    """Encodes with the sentence model, which is loaded at the first text that needs it."""
+def lazy_model(name: str) -> Model:
+    """The sentence model and the reader, each loaded once, at the first text that needs it."""
+    from distill.scorers import load_adapter
+    from distill.scoring import Model
+
+    loading = threading.Lock()
+
+    @cache
+    def reader() -> Any:
+        from index.embed import Reader
+
+        return Reader(load_adapter())
 
     def encode(texts: Sequence[str]) -> Any:
         from index.embed import encoder
 
-        return encoder(model).encode(texts)
+        with loading:
+            loaded = encoder(name)
+        return loaded.encode(texts)
 
-    return encode
+    def read(windows: Sequence[Window]) -> Any:
+        with loading:
+            loaded = reader()
+        return loaded.read([(window.head, window.pieces) for window in windows])
+
+    return Model(encode, read)
 
 
 def _linked(store: Store) -> bool:

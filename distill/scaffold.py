@@ -17,7 +17,7 @@ SAME_AUTHOR_BP = 6000
 OTHER_AUTHOR_BP = 7000
 OUTSIDE_BP = 1000  # outside the scaffold's post, what `bp` must be as well
 SPEAKING = 8  # surest passages that speak for a post as the scaffold
-MOST_STEPS = 24
+MOST_STEPS = 40
 RIVAL_STEPS = 4  # steps in a row in one post of another author that make it a sequence of its own
 
 

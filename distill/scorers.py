@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
-    Vectors = npt.NDArray[np.int8]
 
-WEIGHTS = "scorers.npz"
+WEIGHTS, ADAPTER = "scorers.npz", "adapter.npz"
+# What the adapted model says of a passage, as log-odds: it is a step; its window holds several; it is a stance of some kind.
+READINGS = ("step", "home", "support", "dissent", "amendment")
 STANCES: tuple[StanceKind, ...] = ("support", "dissent", "amendment")
 
 
@@ -33,17 +34,17 @@ class Linear:
 
     words: Floats  # (BUCKETS,)
     facts: Floats
-    vector: Floats | None
+    dense: Floats | None  # over the readings, or for stances over the components of the sentence vector
     bias: float
 
-    def margins(self, hashed: Sequence[Sequence[int]], facts: Floats, vectors: Vectors | None = None) -> Floats:
+    def margins(self, hashed: Sequence[Sequence[int]], facts: Floats, dense: Floats | None = None) -> Floats:
         """Log-odds of each row; words are averaged by the root of their number."""
         import numpy as np
 
         words = np.array([self.words[list(row)].sum() / max(1.0, len(row)) ** 0.5 if row else 0.0 for row in hashed])
         margin = words + facts @ self.facts + self.bias
-        if self.vector is not None and vectors is not None:
-            margin = margin + (vectors.astype(np.float64) / 127) @ self.vector
+        if self.dense is not None and dense is not None:
+            margin = margin + dense @ self.dense
         found: Floats = margin
         return found
 
@@ -51,7 +52,7 @@ class Linear:
 @dataclass(frozen=True, slots=True)
 class Scorers:
     cheap: Linear  # passage: words and facts
-    full: Linear  # passage: words, facts and vector; says whether something like a step is here at all
+    full: Linear  # passage: words, facts and readings; says whether something like a step is here at all
     inside: Linear  # the same features, trained within posts that hold a procedure: which of its sentences are the steps
     thread: Floats  # over THREAD_FACTS, last one the bias
     thread_mean: Floats
@@ -91,6 +92,14 @@ def load_scorers() -> Scorers:
         )
 
 
+def load_adapter() -> dict[str, npt.NDArray[Any]]:
+    """The low-rank adapter and the heads of index.embed.Reader."""
+    import numpy as np
+
+    with resources.files("distill").joinpath("weights", ADAPTER).open("rb") as file, np.load(file) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
 def _linear(arrays: Any, name: str) -> Linear:
     import numpy as np
 
@@ -100,5 +109,5 @@ def _linear(arrays: Any, name: str) -> Linear:
         raise ValueError(
             f"weights of {name!r} have shapes {words.shape} and {facts.shape}, the features {BUCKETS} and {len(FACTS)}: train again"
         )
-    vector = arrays[f"{name}_vector"].astype(np.float64) if f"{name}_vector" in arrays else None
-    return Linear(words, facts, vector, float(arrays[f"{name}_bias"]))
+    dense = arrays[f"{name}_dense"].astype(np.float64) if f"{name}_dense" in arrays else None
+    return Linear(words, facts, dense, float(arrays[f"{name}_bias"]))

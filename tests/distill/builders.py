@@ -31,7 +31,7 @@ def texts(body: str, format: PostFormat = "raw") -> list[str]:
 
 
 def scored(*bodies: str, authors: Sequence[str] = ()) -> ScoredThread:
-    """A thread whose passages all are as sure as can be and have no vectors."""
+    """A thread whose passages all are as sure as can be."""
     names = authors or [f"author{n}" for n in range(len(bodies))]
     posts = tuple(stored(body, n + 1, names[n]) for n, body in enumerate(bodies))
     read = read_thread(StoredThread(f"{SOURCE}/t/1", SOURCE, "How to plant", "2024-05-01T10:00:00Z", "", "", (), None, posts))
@@ -39,9 +39,8 @@ def scored(*bodies: str, authors: Sequence[str] = ()) -> ScoredThread:
         ScoredPost(
             post,
             tuple(read_frame(p.text) for p in post.passages),
-            *[(9000,) * len(post.passages)] * 2,
+            *[(9000,) * len(post.passages)] * 3,
             np.zeros((len(post.passages), 1)),
-            {},
         )
         for post in read.posts
     )
