@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from distill.passages import MAX_PASSAGES_PER_POST
 from distill.scorers import READINGS, load_adapter
 from index import embed
 
@@ -39,6 +40,12 @@ def test_a_window_of_costly_signs_stays_within_the_positions(reader):
         assert len(tokens.ids) <= embed.MOST_TOKENS
         assert len(tokens.spans) == len(pieces)
         assert all(0 < start < end < len(tokens.ids) for start, end in tokens.spans)
+
+
+def test_the_most_passages_of_a_post_fit_the_positions(reader):
+    window = ("first post: a list", [("-", "a")] * MAX_PASSAGES_PER_POST)
+    assert len(embed.tokenized(embed.load_base()[1], [window])[0].ids) <= 512
+    assert reader.read([window])[0].shape == (MAX_PASSAGES_PER_POST, len(READINGS))
 
 
 def test_an_adapter_of_zeros_changes_nothing():
