@@ -43,8 +43,7 @@ def check(workspace: Path, archives: list[Path]) -> Counter[str]:
         for citation in [c for step in record["steps"] for c in step["citations"]] + [s["citation"] for s in record["stances"]]:
             found["citations"] += 1
             author, permalink, post = posts[citation["post"]]
-            body, form = (post["cooked"], "cooked") if post.get("cooked") else (post["raw"], "raw")
-            plain = derive(body, form)  # type: ignore[arg-type]
+            plain = derive(post["cooked"], "cooked") if post.get("cooked") else derive(post["raw"], "raw")
             start, end = citation["start"], citation["end"]
             found["span exact"] += plain.text[start:end] == citation["exact"] and bool(citation["exact"])
             found["author right"] += author == citation["author"] and post["username"] == citation["handle"]

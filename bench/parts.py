@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,11 +45,10 @@ def main() -> None:
     compare_precisions(chosen)
 
 
-def thread(topic: dict) -> StoredThread:  # type: ignore[type-arg]
+def thread(topic: dict[str, Any]) -> StoredThread:
     posts = []
     for p in topic["post_stream"]["posts"]:
-        body, form = (p["cooked"], "cooked") if p.get("cooked") else (p.get("raw") or "", "raw")
-        plain = derive(body, form)  # type: ignore[arg-type]
+        plain = derive(p["cooked"], "cooked") if p.get("cooked") else derive(p.get("raw") or "", "raw")
         posts.append(StoredPost(str(p["id"]), "t", p["post_number"], "a", "a", "2024", "", None, 0, False, plain.text, plain.blocks))
     return StoredThread("t", "s", topic["title"], "2024", "", "", (), None, tuple(posts))
 

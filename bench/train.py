@@ -1,7 +1,7 @@
 """Train the scorers of the chain from labelled threads and write distill/weights/.
 
-    python -m bench.adapter WORKSPACE --out READINGS.npz
-    python -m bench.train WORKSPACE READINGS.npz
+    python -m bench.adapter WORKSPACE --out bench/labels/readings.npz
+    python -m bench.train WORKSPACE bench/labels/readings.npz
 
 WORKSPACE holds the forums of bench/labels/threads.jsonl, crawled (`precipitate add` each of the three corpora and
 bench/labels/written, then `precipitate run`). Labels are post ids and offsets into plain/1. Everything that is
@@ -38,7 +38,7 @@ WORDS_SCALE, VECTOR_SCALE = 3.0, 2.0  # how much words and vectors weigh against
 CHEAP_C, FULL_C, INSIDE_C, GATE_C, STANCE_C = 0.2, 0.1, 0.1, 0.005, 0.3
 FOLDS = 5
 WRITTEN = "discourse:written.example/"  # threads written for training: learnt from, not counted in figures
-NOT_READ = (-6.0, -6.0, -7.0, -7.0, -7.0)  # readings of a window that the adapter's folds left out as hopeless
+HOPELESS = (-6.0, -6.0, -7.0, -7.0, -7.0)  # readings of a window that the adapter's folds left out as hopeless
 
 
 def read_readings(path: Path, examples: Sequence[Example]) -> int:
@@ -149,7 +149,7 @@ class Drafted:
 
 def drafted(example: Example, passages: tuple[Linear, Linear, Linear]) -> Drafted | None:
     def read(windows: Sequence[Window]) -> list[np.ndarray[Any, Any]]:
-        return [np.array([example.readings.get((w.post, place), NOT_READ) for place in w.places]) for w in windows]
+        return [np.array([example.readings.get((w.post, place), HOPELESS) for place in w.places]) for w in windows]
 
     found = score_seen(example.read, example.frames, example.inputs, with_gate(passages, None, {}), read)
     scaffold = find_scaffold(found)

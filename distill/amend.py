@@ -149,9 +149,7 @@ def _position(step: DraftStep, steps: Sequence[DraftStep]) -> int:
     return sum(other.statements[0].place < place for other in steps)
 
 
-def _cosine(a: Vectors | None, b: Vectors | None) -> int:
-    if a is None or b is None:
-        return 0
+def _cosine(a: Vectors, b: Vectors) -> int:
     import numpy as np
 
     left, right = a.astype(np.int64), b.astype(np.int64)
@@ -258,7 +256,7 @@ def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place)
             step.dissenters.add(author)
 
 
-def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors | None) -> int | None:
+def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors) -> int | None:
     """The step that a stance is about: the one it quotes, else the one closest in meaning."""
     quoted = _quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
     if quoted:

@@ -105,7 +105,7 @@ def _work(
         report=report,
         drafts=drafts,
         passages_seen=read.passage_count,
-        passages_scored=scored.encoded if scored else 0,
+        passages_scored=scored.passages_read if scored else 0,
         micros=(time.thread_time_ns() - began) // 1000,
         kept=kept,
     )

@@ -64,7 +64,7 @@ def find_scaffolds(scored: ScoredThread) -> list[Scaffold]:
 def find_scaffold(scored: ScoredThread) -> Scaffold | None:
     """The thread's best skeleton with all that others added, or None where no post has anything like a step."""
     posts = scored.posts
-    if not scored.encoded:
+    if not scored.passages_read:
         return None
     best = max(range(len(posts)), key=lambda i: (weight(posts[i]), -i))
     steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= IN_SCAFFOLD_BP]

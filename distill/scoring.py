@@ -60,7 +60,7 @@ class ScoredPost:
 class ScoredThread:
     read: ReadThread
     posts: tuple[ScoredPost, ...]
-    encoded: int  # passages that were read
+    passages_read: int  # by the adapted model
     inputs: Inputs  # what the scorers saw, for the stance scorers
 
     @property

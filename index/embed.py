@@ -74,13 +74,19 @@ def load_base() -> tuple[Any, Any]:
 def checked_folder() -> Path:
     """The packaged weights, after their hash was checked."""
     folder = packaged_folder()
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    digest = _sha256(folder / "model.safetensors")
     if digest != PACKAGED_SHA256:
         raise StoreError(
             f"{folder}/model.safetensors has hash {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…", f"reinstall {PACKAGED}==0.1.0"
         )
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the packaged model never asks a hub
     return folder
+
+
+@cache
+def _sha256(path: Path) -> str:
+    """Once a process: encoder and reader load the same 91 MB."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _quiet() -> None:
