@@ -51,6 +51,14 @@ _ADDS = re.compile(
 )
 
 
+_OTHERWISE = re.compile(
+    r"^\W*(?:alternatively|another (?:way|option|approach|route)\b|(?:you|we|one) (?:can|could|may) (?:also|instead)\b)"
+    r"|\b(?:as an alternative|(?:can|could|would) instead)\b",
+    re.I,
+)
+_NUMBER = re.compile(r"\b(?:step|point|item|stage|phase|bullet)\s+(?:no\.?\s*|number\s+|#)?(?P<number>\d{1,2})\b", re.I)
+
+
 @dataclass(slots=True)
 class Statement:
     """A clause of a passage that states a step."""
@@ -205,7 +213,9 @@ def outspoken(text: str, kind: StanceKind) -> StanceKind:
         return "dissent"
     if _ADDS.search(text):
         return "amendment"
-    return "support" if _AGREES.search(text) else kind
+    if _AGREES.search(text):
+        return "support"
+    return "alternative" if _OTHERWISE.search(text) else kind
 
 
 def _likeliest(scored: ScoredThread, places: list[Place], scorers: Scorers) -> list[Place]:
@@ -257,7 +267,11 @@ def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place)
 
 
 def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors) -> int | None:
-    """The step that a stance is about: the one it quotes, else the one closest in meaning."""
+    """The step that a stance is about: the one it names by number, the one it quotes, the one of the post that it
+    answers; else the one closest in meaning."""
+    named = _named(scored, place, steps)
+    if named is not None:
+        return named
     quoted = _quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
     if quoted:
         for index, step in enumerate(steps):
@@ -265,9 +279,37 @@ def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], v
             needed = set(_WORD.findall(fold(text)))
             if len(needed) >= 3 and len(needed & quoted) * 10 >= len(needed) * 7:
                 return index
-    near = [(_cosine(vector, step.vector), -index) for index, step in enumerate(steps)]
+    answered = _answered(scored, place, steps)
+    if len(answered) == 1:
+        return answered[0]
+    near = [(_cosine(vector, steps[index].vector), -index) for index in answered or range(len(steps))]
     best = max(near, default=(0, 0))
     return -best[1] if best[0] >= NEAR_STEP_BP else None
+
+
+def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> int | None:
+    """The step that "step 3" means: the one numbered so where it was said; None where that is none or several."""
+    found = _NUMBER.search(scored.posts[place.post].passage(place.passage).text)
+    if not found:
+        return None
+    number = int(found["number"])
+    meant = {
+        index
+        for index, step in enumerate(steps)
+        if (lead := scored.posts[step.statements[0].place.post].passage(step.statements[0].place.passage)).ordered
+        and lead.depth <= 1
+        and lead.list_index == number
+    }
+    return meant.pop() if len(meant) == 1 else None
+
+
+def _answered(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> list[int]:
+    """Steps that the post which is answered states, where that post is not where most of them stand anyway."""
+    target = scored.posts[place.post].read.post.reply_to
+    if target is None:
+        return []
+    found = [i for i, step in enumerate(steps) if any(scored.posts[s.place.post].read.post.id == target for s in step.statements)]
+    return found if len(found) * 2 < len(steps) else []
 
 
 def _quoted_before(post: ReadPost, passage: Passage) -> set[str]:

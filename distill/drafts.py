@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill import goals
 from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances, vectors_of
+from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
@@ -67,7 +68,8 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     for number, (part, steps, own) in enumerate(found):
         others = [step for n, (_, rival, _) in enumerate(found) if n != number for step in rival]
         spoken = attach_stances(scored, part, steps, others, stances, leftover=number == 0)
-        drafts.append(_draft(scored, part, steps, spoken, find_order(scored, steps), own, goal, vector))
+        corrections = correct_steps(scored, steps, spoken)
+        drafts.append(_draft(scored, part, steps, spoken, corrections, find_order(scored, steps), own, goal, vector))
     return _work(
         read, input_hash, began, verdict, scored, drafts, _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
     )
@@ -120,6 +122,7 @@ def _draft(
     scaffold: Scaffold,
     steps: Sequence[DraftStep],
     stances: Sequence[DraftStance],
+    corrections: Mapping[int, Correction],
     order: Order,
     verdict: Verdict,
     goal: str,
@@ -129,7 +132,9 @@ def _draft(
     home = scored.posts[scaffold.post].read
     used = {s.place.passage for step in steps for s in step.statements if s.place.post == scaffold.post}
     number = {index: place + 1 for place, index in enumerate(order.sequence)}
-    written = [_step(scored, steps[index], number[index], order.after[place]) for place, index in enumerate(order.sequence)]
+    written = [
+        _step(scored, steps[index], number[index], order.after[place], corrections.get(index)) for place, index in enumerate(order.sequence)
+    ]
     return {
         "thread": thread.id,
         "source": thread.source,
@@ -165,7 +170,7 @@ def _coverage(scored: ScoredThread, scaffold: Scaffold, used: set[int]) -> int:
     return 10_000 * sum(weights[i] for i in used) // whole if whole else 0
 
 
-def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...]) -> dict[str, Any]:
+def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...], correction: Correction | None) -> dict[str, Any]:
     statements = sorted(step.statements, key=lambda s: (_created(scored, s), s.sort_key()))
     # The scaffold's words are the step's text; who said it first is who is credited.
     lead = step.statements[0]
@@ -183,16 +188,19 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...])
         and frame.actor.lower() not in ("you", "we", "i", "it", "this", "that", "they", "one", "there", "which", "who")
         else None
     )
+    citations = [_citation(scored, s.place, s.clause) for s in statements[: MOST_CITATIONS - bool(correction)]]
+    if correction:
+        citations.append(_citation(scored, correction.place, correction.clause))
     return {
         "n": n,
-        "text": text,
-        "previous_text": None,
+        "text": correction.text if correction else text,
+        "previous_text": text if correction else None,
         "actor": actor,
         "condition": frame.condition if frame else None,
         "after": list(after),
         "optional": bool(frame and frame.optional),
         "flags": flags,
-        "citations": [_citation(scored, s.place, s.clause) for s in statements[:MOST_CITATIONS]],
+        "citations": citations,
         "support": len(step.supporters - {first_post.author}),
         "dissent": len(step.dissenters - {first_post.author}),
         "supporters": sorted(step.supporters - {first_post.author}),

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from distill.amend import outspoken
+from distill.amend import HeardStance, attach_stances, gather_steps, outspoken
+from distill.scaffold import Place, Scaffold
+from distill.scoring import ScoredThread
 from index.records import StanceKind
+from tests.distill.builders import axis, scored
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,44 @@ from index.records import StanceKind
 )
 def test_plain_words_outrank_the_scorer(text: str, taken_for: StanceKind, is_said: StanceKind) -> None:
     assert outspoken(text, taken_for) == is_said
+
+
+def test_another_way_is_an_alternative() -> None:
+    assert outspoken("Alternatively, flash it over the serial port.", "amendment") == "alternative"
+    assert outspoken("You could also use the second tap.", "support") == "alternative"
+    assert outspoken("I disagree, you could also skip it.", "support") == "dissent"
+
+
+def heard(*at: tuple[int, int], kind: StanceKind = "dissent") -> list[HeardStance]:
+    """Stances whose meaning is like no step's."""
+    return [HeardStance(kind, Place(*place), axis(40)) for place in at]
+
+
+def attached(made: ScoredThread, *at: tuple[int, int]) -> list[int | None]:
+    places = [Place(0, i) for i in range(len(made.posts[0].read.passages))]
+    scaffold = Scaffold(0, tuple(places), ())
+    steps = gather_steps(made, scaffold, {place: axis(n) for n, place in enumerate(places)})
+    return [stance.step for stance in attach_stances(made, scaffold, steps, [], heard(*at), leftover=True)]
+
+
+def test_a_step_named_by_its_number_is_meant() -> None:
+    made = scored("1. Drain the tank.\n2. Close the lower valve.\n3. Lift the lid.", "Step 2 is dangerous here.", "Step 7 is silly.")
+    assert attached(made, (1, 0), (2, 0)) == [1, None]
+
+
+def test_numbers_mean_nothing_where_no_list_is_numbered() -> None:
+    made = scored("- Drain the tank.\n- Close the lower valve.\n- Lift the lid.", "Step 2 is dangerous here.")
+    assert attached(made, (1, 0)) == [None]
+
+
+def test_who_answers_an_added_step_speaks_of_it() -> None:
+    made = scored("- Drain the tank.\n- Close the lower valve.\n- Lift the lid.", "Label the bolts.", "No, that takes an hour.")
+    posts = list(made.posts)
+    answer = replace(posts[2].read.post, reply_to=posts[1].read.post.id)
+    posts[2] = replace(posts[2], read=replace(posts[2].read, post=answer))
+    made = replace(made, posts=tuple(posts))
+    places = [Place(0, i) for i in range(3)]
+    scaffold = Scaffold(0, tuple(places), (Place(1, 0),))
+    steps = gather_steps(made, scaffold, {place: axis(n) for n, place in enumerate([*places, Place(1, 0)])})
+    spoken = attach_stances(made, scaffold, steps, [], heard((2, 0)), leftover=True)
+    assert [steps[s.step].statements[0].place for s in spoken if s.step is not None] == [Place(1, 0)]

@@ -1,0 +1,139 @@
+"""Corrections: a later post says what a step should say instead, and the step's text follows; the old one stays visible.
+
+Only where the words leave no doubt: the passage names what is replaced ("21 days, not 14", "use X instead of Y"), and
+that stands in the step. Who corrects a step of another is followed only where the step's author gives way in answer, or
+where two others agree. Else the passage stays an amendment beside the step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from distill.amend import DraftStance, DraftStep, Statement
+from distill.scaffold import Place
+from distill.scoring import ScoredThread
+from distill.steptext import INJECTION, Clause, risk_flags, step_text
+
+_NAMED = r"(?P<{}>[\"“'`‘]?[^\s.;:!?][^.;:!?\n\"”]{{0,60}}?)[\"”'`’]?"
+_END = r"(?=\s*(?:[.;:!?,)\n]|$|\bas\b|\bfor\b|\bin\b|\bbecause\b|\bsince\b|\bto\b|\bwhen\b|\bif\b))"
+_REPLACES = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        r"\b(?:use|be|is|are|needs?|takes?|run|set|choose|pick|to)\s+(?:the\s+)?" + _NAMED.format("new") + r",?\s+(?:instead of|rather than|and not|not)\s+(?:the\s+)?" + _NAMED.format("old") + _END,
+        r"\b(?:replace|change|swap)\s+(?:the\s+)?" + _NAMED.format("old") + r"\s+(?:with|by|to|for)\s+(?:the\s+)?" + _NAMED.format("new") + _END,
+        r"\b(?:instead of|rather than)\s+(?:the\s+)?" + _NAMED.format("old") + r",\s+(?:you (?:should|must|need to)\s+)?(?:use|run|set|choose|pick|take)\s+(?:the\s+)?" + _NAMED.format("new") + _END,
+        r"\bnot\s+(?:the\s+)?" + _NAMED.format("old") + r",?\s+but\s+(?:rather\s+)?(?:the\s+)?" + _NAMED.format("new") + _END,
+    )
+)  # fmt: skip
+_GIVES_WAY = re.compile(
+    r"\b(?:good (?:catch|point|call|idea)|you(?:['’]re| are) (?:absolutely |completely )?right|thanks|thank you|fixed|corrected|updated|changed (?:it|that)|edited|my mistake|my bad|indeed|agreed|well spotted)\b",
+    re.I,
+)
+_SECONDS = re.compile(
+    r"\b(?:i agree|agreed|\+1|(?:that|this|it)(?:['’]s| is) (?:right|correct)|is right|makes sense|confirmed|worked)\b|(?:^|\s)\+1\b", re.I
+)
+_REFUSES = re.compile(r"\b(?:disagree|not (?:right|correct|true|needed)|(?:no|nope),|wrong|(?:do not|don['’]t) (?:agree|think))", re.I)
+_CONTENT = re.compile(r"\w+")
+MOST_WORDS = 8  # of what replaces and what is replaced: longer is an argument, not a correction
+SECONDS = 2  # others whose agreement stands for the author's
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A passage that replaces words of a step; the step's text was made of its own words and these."""
+
+    step: int
+    place: Place
+    clause: Clause
+    text: str
+
+
+def correct_steps(scored: ScoredThread, steps: Sequence[DraftStep], stances: list[DraftStance]) -> dict[int, Correction]:
+    """Step → the last correction that was accepted; those that were not are added to `stances` as amendments."""
+    texts = [_text_of(scored, step) for step in steps]
+    accepted: dict[int, Correction] = {}
+    for place, new, old, clause in _replacements(scored):
+        step = _corrected_step(scored, steps, texts, place, old)
+        if step is None:
+            continue
+        changed = _substitute(accepted[step].text if step in accepted else texts[step], old, new)
+        if changed is None or set(risk_flags(changed)) - set(risk_flags(texts[step])):
+            continue
+        if _is_accepted(scored, steps[step], place, by_others=not risk_flags(texts[step])):
+            accepted[step] = Correction(step, place, clause, changed)
+        if not any(stance.place == place for stance in stances) and _author(scored, place) != _author(scored, _first(steps[step])):
+            stances.append(DraftStance("amendment", step, place))
+    return accepted
+
+
+def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Clause]]:
+    for number, post in enumerate(scored.posts):
+        for index, passage in enumerate(post.read.passages):
+            if len(passage.text) > 400 or INJECTION.search(passage.text):
+                continue
+            for pattern in _REPLACES:
+                found = pattern.search(passage.text)
+                if found and max(len(found[name].split()) for name in ("new", "old")) <= MOST_WORDS:
+                    yield Place(number, index), found["new"].strip(), found["old"].strip(), Clause(0, len(passage.text))
+                    break
+
+
+def _corrected_step(scored: ScoredThread, steps: Sequence[DraftStep], texts: Sequence[str], place: Place, old: str) -> int | None:
+    """The only step, said before the passage, that holds the replaced words; None where there is none or more than one."""
+    holding = [
+        index
+        for index, step in enumerate(steps)
+        if step.statements[0].place.post < place.post
+        and all(statement.place != place for statement in step.statements)
+        and _substitute(texts[index], old, "") is not None
+    ]
+    return holding[0] if len(holding) == 1 else None
+
+
+def _substitute(text: str, old: str, new: str) -> str | None:
+    """`text` with the one place that says `old` saying `new`; None where it stands nowhere or more than once."""
+    marks = list(re.finditer(rf"(?<!\w){re.escape(old)}(?!\w)", text, re.I))
+    if len(marks) != 1 or not _CONTENT.search(old):
+        return None
+    start, end = marks[0].span()
+    return text[:start] + new + text[end:]
+
+
+def _is_accepted(scored: ScoredThread, step: DraftStep, place: Place, by_others: bool) -> bool:
+    """Whether the step's author corrects their own words or gives way, or enough others agree and nobody refuses.
+
+    Not `by_others` where the step moves money or runs commands: a handful of accounts is cheap, an address is not.
+    """
+    author, corrector = _author(scored, _first(step)), _author(scored, place)
+    if author == corrector:
+        return True
+    correcting = scored.posts[place.post].read.post
+    agreeing: set[str] = set()
+    for number in range(place.post + 1, len(scored.posts)):
+        answer = scored.posts[number].read.post
+        if answer.reply_to != correcting.id and not (answer.reply_to is None and number == place.post + 1):
+            continue
+        said = answer.plain[:600]
+        if _REFUSES.search(said):
+            return False
+        if answer.author == author and _GIVES_WAY.search(said):
+            return True
+        if answer.author not in (author, corrector) and _SECONDS.search(said):
+            agreeing.add(answer.author)
+    return by_others and len(agreeing) >= SECONDS
+
+
+def _text_of(scored: ScoredThread, step: DraftStep) -> str:
+    lead = step.statements[0]
+    text = scored.posts[lead.place.post].passage(lead.place.passage).text
+    return step_text(text[lead.clause.start : lead.clause.end], step.frame)
+
+
+def _first(step: DraftStep) -> Place:
+    return min(step.statements, key=Statement.sort_key).place
+
+
+def _author(scored: ScoredThread, place: Place) -> str:
+    return scored.posts[place.post].read.post.author

@@ -1,0 +1,103 @@
+"""A correction changes the step's text and keeps the old one, but only where nobody can doubt what is meant and who agrees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.amend import DraftStance, DraftStep, Statement
+from distill.corrections import Correction, correct_steps
+from distill.scaffold import Place
+from distill.scoring import ScoredThread
+from distill.steptext import Clause
+from tests.distill.builders import axis, scored
+
+GUIDE = "- Post the draft in the proposals category.\n- Wait 14 days for comments.\n- Open the vote with the snapshot button."
+
+
+def thread(*answers: str, authors: str = "", guide: str = GUIDE, replies: dict[int, int] | None = None) -> ScoredThread:
+    """A guide by ann and answers by the authors named by letter; `replies` says which post (from 0) answers which."""
+    names = ["ann", *({"a": "ann"}.get(letter, letter) for letter in (authors or "bcdefg"[: len(answers)]))]
+    made = scored(guide, *answers, authors=names)
+    posts = list(made.posts)
+    for post, target in (replies or {}).items():
+        own = replace(posts[post].read.post, reply_to=posts[target].read.post.id)
+        posts[post] = replace(posts[post], read=replace(posts[post].read, post=own))
+    return replace(made, posts=tuple(posts))
+
+
+def steps_of(made: ScoredThread) -> list[DraftStep]:
+    home = made.posts[0]
+    return [
+        DraftStep([Statement(Place(0, i), Clause(0, len(p.text)))], home.frames[i], axis(i), 9000) for i, p in enumerate(home.read.passages)
+    ]
+
+
+def corrected(made: ScoredThread) -> tuple[dict[int, Correction], list[DraftStance]]:
+    stances: list[DraftStance] = []
+    return correct_steps(made, steps_of(made), stances), stances
+
+
+@pytest.mark.parametrize(
+    ("answer", "step", "text"),
+    [
+        ("It should be 21 days, not 14 days.", 1, "Wait 21 days for comments"),
+        ("Please use the ballot tab instead of the snapshot button.", 2, "Open the vote with the ballot tab"),
+        ("Replace the proposals category with the drafts category.", 0, "Post the draft in the drafts category"),
+        ("Instead of the snapshot button, use the ballot tab.", 2, "Open the vote with the ballot tab"),
+    ],
+)
+def test_a_correction_that_the_author_takes_up_changes_the_step(answer: str, step: int, text: str) -> None:
+    accepted, stances = corrected(thread(answer, "Good catch, fixed.", authors="ba", replies={2: 1}))
+    assert {n: c.text for n, c in accepted.items()} == {step: text}
+    assert [(s.kind, s.step) for s in stances] == [("amendment", step)]
+
+
+def test_without_a_word_of_the_author_it_stays_an_amendment() -> None:
+    accepted, stances = corrected(thread("It should be 21 days, not 14 days."))
+    assert not accepted
+    assert [(s.kind, s.step) for s in stances] == [("amendment", 1)]
+
+
+def test_authors_correct_themselves_without_anyone_asking() -> None:
+    accepted, stances = corrected(thread("It should be 21 days, not 14 days.", authors="a"))
+    assert accepted[1].text == "Wait 21 days for comments"
+    assert not stances  # nobody amends themselves
+
+
+def test_two_others_stand_for_a_silent_author() -> None:
+    answers = ("It should be 21 days, not 14 days.", "That is correct.", "+1, confirmed.")
+    assert 1 in corrected(thread(*answers, authors="bcd", replies={2: 1, 3: 1}))[0]
+    assert not corrected(thread(*answers, authors="bcc", replies={2: 1, 3: 1}))[0]  # one voice each
+    assert not corrected(thread(*answers, authors="bbc", replies={2: 1, 3: 1}))[0]  # not one's own
+
+
+def test_a_refusal_stands() -> None:
+    answers = ("It should be 21 days, not 14 days.", "I disagree, 14 is enough.", "+1", "Agreed.")
+    assert not corrected(thread(*answers, authors="bcde", replies={2: 1, 3: 1, 4: 1}))[0]
+
+
+def test_accounts_that_agree_cannot_change_where_money_goes() -> None:
+    guide = "- Write the invoice.\n- Send 5 ETH to 0xaaaaaaaaaaaaaaaa from the multisig.\n- Post the receipt."
+    answers = ("Use 0xbbbbbbbbbbbbbbbb instead of 0xaaaaaaaaaaaaaaaa.", "That is correct.", "Confirmed, it worked.")
+    accepted, stances = corrected(thread(*answers, guide=guide, replies={2: 1, 3: 1}))
+    assert not accepted
+    assert [s.kind for s in stances] == ["amendment"]
+
+
+def test_words_that_stand_in_two_steps_correct_neither() -> None:
+    guide = "- Wait 14 days for comments.\n- Wait 14 days for votes.\n- Close the round."
+    assert corrected(thread("It should be 21 days, not 14 days.", authors="a", guide=guide)) == ({}, [])
+
+
+def test_what_is_not_in_a_step_is_no_correction() -> None:
+    assert corrected(thread("You should be kind, not rude.", "Use tabs instead of spaces.")) == ({}, [])
+
+
+@given(st.sampled_from(["21 days", "a week", "as long as it takes"]), st.sampled_from(["14 days", "14"]))
+def test_only_the_replaced_words_change(new: str, old: str) -> None:
+    accepted, _ = corrected(thread(f"It should be {new}, not {old}.", authors="a"))
+    assert accepted[1].text == "Wait 14 days for comments".replace(old, new)
