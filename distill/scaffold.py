@@ -18,6 +18,7 @@ OTHER_AUTHOR_BP = 7000
 OUTSIDE_BP = 1000  # outside the scaffold's post, what `bp` must be as well
 SPEAKING = 8  # surest passages that speak for a post as the scaffold
 MOST_STEPS = 40
+COMMANDING = ("imperative", "obligation", "permission", "proposal")  # moods of a line that may both act and lead in
 RIVAL_STEPS = 4  # steps in a row in one post of another author that make it a sequence of its own
 
 
@@ -67,14 +68,23 @@ def find_scaffold(scored: ScoredThread) -> Scaffold | None:
     if not scored.passages_read:
         return None
     best = max(range(len(posts)), key=lambda i: (weight(posts[i]), -i))
-    steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= IN_SCAFFOLD_BP]
+    steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= IN_SCAFFOLD_BP and acts(posts[best], i)]
     author = posts[best].read.post.author
     added: list[Place] = []
     for number, post in enumerate(posts):
         if number != best:
             floor = SAME_AUTHOR_BP if post.read.post.author == author else OTHER_AUTHOR_BP
-            added += [Place(number, i) for i, bp in enumerate(post.step_bp) if bp >= floor and post.bp[i] >= OUTSIDE_BP]
+            added += [Place(number, i) for i, bp in enumerate(post.step_bp) if bp >= floor and post.bp[i] >= OUTSIDE_BP and acts(post, i)]
     return Scaffold(best, tuple(_surest(posts, steps)), tuple(_surest(posts, added)))
+
+
+def acts(post: ScoredPost, passage: int) -> bool:
+    """No step: a question, and a line that only leads in what follows ("The flow looks like this:")."""
+    text = post.passage(passage).text.rstrip("\"'”’)*_ ")
+    if text.endswith((":", "：")):
+        frame = post.frames[passage]
+        return frame is not None and frame.modality in COMMANDING
+    return not text.endswith(("?", "？"))
 
 
 def _surest(posts: tuple[ScoredPost, ...], places: list[Place]) -> list[Place]:
