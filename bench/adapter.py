@@ -262,10 +262,17 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--labels", type=Path, default=ROOT / "labels" / "threads.jsonl")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--leave-out", metavar="HOST", help="read this forum with an adapter that has not seen it; writes no weights")
     arguments = parser.parse_args()
     examples = load_examples(arguments.workspace, arguments.labels)
     items = items_of(examples)
     print(f"{len(items)} windows, {sum(len(item.ids) for item in items)} tokens", flush=True)
+    if arguments.leave_out:
+        unseen = {n for n, e in enumerate(examples) if e.read.thread.id.startswith(f"discourse:{arguments.leave_out}/")}
+        TASK.append(Task(examples, items, load_base()[0], [unseen]))
+        save_readings(arguments.out, examples, items, readings := read_fold(0))
+        show_figures(items, readings)
+        return
     groups = np.arange(len(examples))
     folds = [set(unseen.tolist()) for _, unseen in GroupKFold(FOLDS, shuffle=True, random_state=0).split(groups, groups=groups)]
     TASK.append(Task(examples, items, load_base()[0], folds))
@@ -274,6 +281,10 @@ def main() -> None:
         readings = {i: rows for part in pool.map(read_fold, range(FOLDS)) for i, rows in part.items()}
         np.savez_compressed(OUT, **weights.result())  # type: ignore[arg-type]
     save_readings(arguments.out, examples, items, readings)
+    show_figures(items, readings)
+
+
+def show_figures(items: Sequence[Item], readings: dict[int, Floats]) -> None:
     chosen = sorted(readings)
     targets, margins = np.concatenate([items[i].targets for i in chosen]), np.concatenate([readings[i] for i in chosen])
     for column, name in enumerate(READINGS):
