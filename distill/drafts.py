@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill import goals
 from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances, vectors_of
+from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
 from distill.order import Order, find_order
@@ -155,12 +156,21 @@ def _draft(
             "coherence_bp": sum(step.bp for step in steps) // len(steps),
             "coverage_bp": _coverage(scored, scaffold, used),
             "gate_bp": verdict.score_bp,
+            "support_bp": _support(steps),
         },
         "goal_vector": pack(vector),
         "step_vectors": [pack(steps[index].vector) for index in order.sequence],
         "step_negated": [bool((frame := steps[index].frame) and frame.negated) for index in order.sequence],
         "step_verbs": [frame.verb if (frame := steps[index].frame) else "" for index in order.sequence],
     }
+
+
+def _support(steps: Sequence[DraftStep]) -> int:
+    """Mean support of the steps that others spoke of, 5000 where nobody did: few voices say little either way."""
+    votes: list[Vote] = [(author, str(n), "agree") for n, step in enumerate(steps) for author in step.supporters]
+    votes += [(author, str(n), "disagree") for n, step in enumerate(steps) for author in step.dissenters]
+    found = consensus(votes)
+    return sum(support.support_bp for support in found.values()) // len(found) if found else 5000
 
 
 def _coverage(scored: ScoredThread, scaffold: Scaffold, used: set[int]) -> int:

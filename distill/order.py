@@ -40,11 +40,16 @@ def find_order(scored: ScoredThread, steps: Sequence[DraftStep]) -> Order:
         graph.add_edge(index, index + 1, weight=weight)
     for index, step in enumerate(steps):
         text = _text(scored, step)
-        if _FIRST.match(text) and index:
-            _move(graph, (index - 1, index), (index, 0))
+        begin, end = _bullets_beside(scored, steps, index)
+        if _FIRST.match(text) and index > begin:
+            _move(graph, (index - 1, index), (index, begin))
+            if begin:
+                _move(graph, (begin - 1, begin), (begin - 1, index), ADJACENT)
             said += 1
-        if _LAST.match(text) and index < len(steps) - 1:
-            _move(graph, (index, index + 1), (len(steps) - 1, index))
+        if _LAST.match(text) and index < end:
+            _move(graph, (index, index + 1), (end, index))
+            if end < len(steps) - 1:
+                _move(graph, (end, end + 1), (index, end + 1), ADJACENT)
             said += 1
     while not nx.is_directed_acyclic_graph(graph):
         cycle = nx.find_cycle(graph)
@@ -61,11 +66,32 @@ def find_order(scored: ScoredThread, steps: Sequence[DraftStep]) -> Order:
     return Order(ordered, tuple(sequence), after)
 
 
-def _move(graph: Any, away: tuple[int, int], to: tuple[int, int]) -> None:
+def _bullets_beside(scored: ScoredThread, steps: Sequence[DraftStep], index: int) -> tuple[int, int]:
+    """First and last of the steps in a row that are bullets of one list with this one; itself where it is no bullet.
+
+    Only there do "first" and "finally" move a step: a numbered list has said its order, and in running text people write
+    in the order in which things are done, each section with a "finally" of its own.
+    """
+    begin = end = index
+    if _is_bullet(scored, steps[index]):
+        mark = _list_of(scored, steps[index])
+        while begin and _list_of(scored, steps[begin - 1]) == mark:
+            begin -= 1
+        while end < len(steps) - 1 and _list_of(scored, steps[end + 1]) == mark:
+            end += 1
+    return begin, end
+
+
+def _list_of(scored: ScoredThread, step: DraftStep) -> tuple[int, int]:
+    place = step.statements[0].place
+    return place.post, scored.posts[place.post].passage(place.passage).list_id
+
+
+def _move(graph: Any, away: tuple[int, int], to: tuple[int, int], weight: int = SAID) -> None:
     """A word moves a step: where it stood says nothing any more."""
     if graph.has_edge(*away):
         graph.remove_edge(*away)
-    graph.add_edge(*to, weight=SAID)
+    graph.add_edge(*to, weight=weight)
 
 
 def _edge(scored: ScoredThread, steps: Sequence[DraftStep], left: int, right: int) -> int:

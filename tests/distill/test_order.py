@@ -49,6 +49,22 @@ def test_what_is_said_to_be_first_comes_first_from_anywhere() -> None:
     assert order("- Turn it.\n- Shake it.\n- First, open it.\n- Close it.").sequence[0] == 2
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "1. Open it.\n2. Start by turning it.\n3. Finally, shake it.\n4. Close it.",
+        "Open it. Finally, turn it.\n\nTo begin, shake it. Lastly, close it.",
+    ],
+)
+def test_numbers_and_running_text_keep_reading_order(body: str) -> None:
+    assert order(body).sequence == (0, 1, 2, 3)
+
+
+def test_words_move_a_bullet_within_its_own_list() -> None:
+    found = order("- Open it.\n- Finally, close it.\n- Turn it.\n\nAnd then:\n\n- Shake it.\n- First, lift it.")
+    assert [n for n in found.sequence if n != 3] == [0, 2, 1, 5, 4]
+
+
 def test_steps_of_several_posts_keep_reading_order() -> None:
     found = order("1. Open it.\n2. Turn it.", "Shake it.", "1. Close it.\n2. Leave it.")
     assert found.sequence == (0, 1, 2, 3, 4) and found.after == ((), (1,), (), (), (4,))
