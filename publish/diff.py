@@ -71,12 +71,12 @@ def _way_out(asked: int, known: list[int]) -> str:
 def match(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[int, int]]:
     """Pairs (place in old, place in new) of steps that are the same or reworded, one to one, surest first."""
     words_old, words_new = [_words(step["text"]) for step in old], [_words(step["text"]) for step in new]
-    spans_old, spans_new = [_spans(step) for step in old], [_spans(step) for step in new]
+    said_old, said_new = [_said_at(step) for step in old], [_said_at(step) for step in new]
     candidates = []
     for i, left in enumerate(old):
         for j, right in enumerate(new):
             alike = _alike_bp(words_old[i], words_new[j])
-            evidence = len(spans_old[i] & spans_new[j])
+            evidence = len(said_old[i] & said_new[j])
             corrected = right.get("previous_text") == left["text"]
             if evidence or corrected or left["text"] == right["text"] or alike >= ALIKE_BP:
                 candidates.append((-evidence, -int(corrected), -int(left["text"] == right["text"]), -alike, abs(i - j), i, j))
@@ -89,8 +89,9 @@ def match(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[int, int]]
     return sorted(pairs.items())
 
 
-def _spans(step: Record) -> set[tuple[str, int, int]]:
-    return {(c["post"], c["start"], c["end"]) for c in step["citations"] if c["role"] == "states"}
+def _said_at(step: Record) -> set[tuple[str, str]]:
+    """By words, not by span: an edit further up in a post moves all that stands below it."""
+    return {(c["post"], c["exact"]) for c in step["citations"] if c["role"] == "states"}
 
 
 def _words(text: str) -> Counter[str]:
@@ -171,17 +172,39 @@ def words_changed(old: str, new: str) -> list[list[str]]:
 
 
 def _citations(old: Sequence[Record], new: Sequence[Record]) -> dict[str, Any]:
-    """`order`: where the new list takes each citation from (those that stayed, then `gained`); null where it is that list."""
-    lost = _without(old, new)
-    gained = _without(new, old)
-    pool = [*_without(old, lost), *gained]
-    texts = [canonical_json(citation) for citation in pool]
+    """`shifted`: the same words of the same post, at another place or by another handle. `order`: where the new list takes
+    each citation from (the old list without those lost, then `gained`); null where it is that list as it stands."""
+    lost, gained = _without(old, new), _without(new, old)
+    shifted = []
+    for before in list(lost):
+        after = next((citation for citation in gained if _words_of(citation) == _words_of(before)), None)
+        if after is not None:
+            shifted.append({"old": before, "new": after})
+            lost.remove(before)
+            gained.remove(after)
+    texts = [canonical_json(citation) for citation in (*stayed(old, lost, shifted), *gained)]
     order = []
     for citation in new:
         place = texts.index(canonical_json(citation))
         order.append(place)
         texts[place] = ""
-    return {"gained": gained, "lost": lost, "order": None if order == list(range(len(pool))) else order}
+    return {"gained": gained, "lost": lost, "shifted": shifted, "order": None if order == list(range(len(texts))) else order}
+
+
+def stayed(old: Sequence[Record], lost: Sequence[Record], shifted: Sequence[Mapping[str, Record]]) -> list[Record]:
+    """The old citations without those lost, and where they stand now."""
+    moves = [(change["old"], change["new"]) for change in shifted]
+    kept = []
+    for citation in _without(old, lost):
+        move = next((pair for pair in moves if pair[0] == citation), None)
+        if move is not None:
+            moves.remove(move)
+        kept.append(citation if move is None else move[1])
+    return kept
+
+
+def _words_of(citation: Record) -> tuple[str, str, str]:
+    return (citation["role"], citation["post"], citation["exact"])
 
 
 def _without(values: Sequence[Record], others: Sequence[Record]) -> list[Record]:
@@ -213,7 +236,7 @@ def _stances(before: Record, after: Record, pairs: Sequence[tuple[int, int]]) ->
 
 def _said(stance: Record) -> tuple[Any, ...]:
     citation = stance["citation"]
-    return (stance["kind"], citation["post"], citation["start"], citation["end"], citation["exact"])
+    return (stance["kind"], citation["post"], citation["exact"])
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------
@@ -237,7 +260,11 @@ def _head(told: Mapping[str, Any]) -> Iterator[str]:
     kept = sum(step["op"] == "kept" for step in told["steps"])
     counts = Counter(step["op"] for step in told["steps"])
     changes = [f"{counts[op]} {op}" for op in ("added", "removed", "changed", "moved") if counts[op]]
-    yield f"{', '.join(changes) or 'no step changed'}; {kept} as they were." if told["changed"] else "Nothing changed."
+    if told["changed"]:
+        yield f"{', '.join(changes) or 'no step changed'}; {kept} as they were."
+    else:
+        shifted = any(step["citations"]["shifted"] for step in told["steps"] if step["op"] == "kept")
+        yield "Nothing changed but where its words stand in their posts." if shifted else "Nothing changed."
     yield ""
 
 
@@ -283,7 +310,8 @@ def _step_lines(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         place = f" (was {step['old']})" if step["op"] == "moved" else ""
         yield from wrap(_marked(step["text"]), f"{'~' if step['op'] == 'changed' else '↕'} {step['new']:>2}.{place} ", "      ")
         for key, change in step["fields"].items():
-            if key != "first_said_in":  # the citations show it
+            in_line = key == "after" and (change["old"], change["new"]) == ([step["old"] - 1], [step["new"] - 1])
+            if key != "first_said_in" and not in_line:  # the citations show the one, the numbers the other
                 yield from wrap(f"{key.replace('_', ' ')}: {_few(change['old'])} → {_few(change['new'])}", "      ", "        ")
         yield from _quotes("+", step["citations"]["gained"])
         yield from _quotes("-", step["citations"]["lost"])

@@ -78,3 +78,14 @@ def test_a_withdrawn_procedure_comes_back_under_its_id(store: Store) -> None:
     link_procedures(store, Config())
     assert current_records(store) == [] and len(kept(store, first["id"])) == 1
     assert link(store, whole(1, 1, 2, 3)) == [first]
+
+
+def test_an_edit_at_the_top_of_a_post_keeps_the_id(store: Store) -> None:
+    """Every span moves, no word does: a version of its own, for its receipts are others, in the same lineage."""
+    (first,) = link(store, whole(1, 1, 2, 3))
+    moved = whole(1, 1, 2, 3)
+    for step in moved["steps"]:
+        step["citations"][0] |= {"start": step["citations"][0]["start"] + 7, "end": step["citations"][0]["end"] + 7}
+    (second,) = link(store, moved)
+    assert (second["id"], second["version"]) == (first["id"], 2)
+    assert {step["op"] for step in diff(kept(store, first["id"]))["steps"]} == {"kept"}

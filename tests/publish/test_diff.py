@@ -45,7 +45,9 @@ def applied(old: list[Record], changes: list[Record]) -> list[Record]:
             assert "".join(words for sign, words in change["text"] if sign != "+") == before["text"]
             pool = list(before["citations"])
             for lost in change["citations"]["lost"]:
-                del pool[len(pool) - 1 - pool[::-1].index(lost)]
+                pool.remove(lost)
+            for shifted in change["citations"]["shifted"]:
+                pool[pool.index(shifted["old"])] = shifted["new"]
             pool += change["citations"]["gained"]
             order = change["citations"]["order"]
             made.append(
@@ -172,6 +174,16 @@ def test_an_inserted_step_does_not_touch_those_behind_it() -> None:
     ]
     told = diff(rows(version(procedure(*old), 1), version(procedure(*new), 2)))
     assert [c["op"] for c in told["steps"]] == ["kept", "added", "kept", "kept"]
+
+
+def test_an_edit_further_up_in_a_post_changes_no_step_below_it() -> None:
+    old = [step(n, cite(n, "ann", n, exact=f"Words {n}.")) for n in (1, 2)]
+    new = [{**item, "citations": [{**c, "start": c["start"] + 9, "end": c["end"] + 9} for c in item["citations"]]} for item in old]
+    told = diff(rows(version(procedure(*old), 1), version(procedure(*new), 2)))
+    assert {c["op"] for c in told["steps"]} == {"kept"} and not told["changed"]
+    assert [len(c["citations"]["shifted"]) for c in told["steps"]] == [1, 1]
+    assert "Nothing changed but where its words stand" in render_diff(told)
+    assert applied(old, told["steps"]) == new
 
 
 def test_which_versions_are_compared() -> None:
