@@ -287,16 +287,40 @@ def sources(as_json: Json = False) -> None:
 
 
 @app.command(short_help="Say what came of one thread, and why.")
-def explain(thread: Annotated[str, typer.Argument(help="Its id, or the address of it or of a post in it.")], as_json: Json = False) -> None:
+def explain(
+    thread: Annotated[str, typer.Argument(help="Its id, its address or that of a post in it, or its number.")], as_json: Json = False
+) -> None:
     """Example: precipitate explain https://forum.example.org/t/how-to-apply/41
 
-    What came of a thread: the SOPs it gave, or the reason why it gave none, and the stored report.
+    What came of a thread, why, and what would change it: what was seen, the surest passages, the post taken as skeleton,
+    the gate's score and what made it; of each SOP its steps with their scores, what was heard of them, and copies.
     """
-    from publish.show import render_thread
+    from publish.explain import explain as account
+    from publish.explain import render_explanation
 
     with snapshot() as opened:
-        row = opened.thread(thread)
-    emit(as_json, row, render_thread(row))
+        told = account(opened, thread)
+    emit(as_json, told, render_explanation(told))
+
+
+@app.command(short_help="Show what changed between two versions of an SOP.")
+def diff(
+    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.")],
+    old: Annotated[int | None, typer.Argument(metavar="[FROM]", help="A version; without it: the one before.")] = None,
+    new: Annotated[int | None, typer.Argument(metavar="[TO]", help="A version; without it: the newest.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate diff sop-3f9a 1 2
+
+    What changed from one version of an SOP to another: steps added, removed, moved or reworded, citations and stances
+    gained and lost. Ends with 0 whether or not anything did.
+    """
+    from publish.diff import diff as compare
+    from publish.diff import render_diff
+
+    with snapshot() as opened:
+        told = compare(opened.versions(identifier), old, new)
+    emit(as_json, told, render_diff(told))
 
 
 @app.command(short_help="Say why an author gets what they get.")
@@ -452,19 +476,33 @@ def _payouts_files(form: str, name: str | None) -> list[tuple[str, str]]:
     return export("payouts", form, read_round(here(), name))
 
 
+def _preferences_files(form: str, name: str | None) -> list[tuple[str, str]]:
+    from publish.preferences import export_preferences
+
+    with snapshot() as opened:
+        files, notes = export_preferences(opened, form)
+    for note in notes:
+        typer.echo(f"note: {clean(note)}", err=True)
+    return files
+
+
 EXPORTS: dict[str, tuple[str, Callable[[str, str | None], list[tuple[str, str]]]]] = {  # name: default format, files
     "procedures": ("jsonl", _procedures_files),
     "credits": ("jsonl", _credits_files),
     "payouts": ("safe-csv", _payouts_files),
+    "preferences": ("jsonl", _preferences_files),
 }
 
 
-@app.command("export", short_help="Write SOPs, credits or payouts for other programs.")
+@app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs.")
 def export_(
-    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts")],
+    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts|preferences")],
     form: Annotated[
         str | None,
-        typer.Option("--format", help="procedures: jsonl, json; credits: jsonl, json, csv; payouts: safe-csv, merkle, json."),
+        typer.Option(
+            "--format",
+            help="procedures: jsonl, json; credits: jsonl, json, csv; payouts: safe-csv, merkle, json; preferences: jsonl, json.",
+        ),
     ] = None,
     round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="A file, a folder, or - for standard output.")] = "-",
@@ -472,7 +510,8 @@ def export_(
 ) -> None:
     """Example: precipitate export payouts --round r1 --format safe-csv -o payouts.csv
 
-    Write what the current release or a round holds, in a form that other programs take as it is.
+    Write what the current release or a round holds, in a form that other programs take as it is. Preferences are for
+    reward models: of two answers to one question the one that people preferred, why, and the posts that say so.
     """
     from index.errors import UnknownName
     from publish.exports import STDOUT, one_text, write_files

@@ -9,6 +9,7 @@ import base64
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from distill import goals
@@ -18,6 +19,7 @@ from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
+from distill.report import sequence, thread_report
 from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
@@ -45,22 +47,25 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     began = time.thread_time_ns()
     read = read_thread(thread)
     if not speaks_english(read):
-        return _work(read, input_hash, began, Verdict(False, 0, "not in English"), None, [], ())
+        return _work(read, input_hash, began, Verdict(False, 0, "not in English"), None, [], (), config)
     scored = score_thread(read, scorers, model.read)
     scaffold = find_scaffold(scored)
     places = [*scaffold.steps, *scaffold.added] if scaffold else []
     verdict = judge(scored, scaffold, places, scorers, config.min_steps, config.thread_threshold_bp)
     if not verdict.emitted or scaffold is None:
-        return _work(read, input_hash, began, verdict, scored, [], ())
+        return _work(read, input_hash, began, verdict, scored, [], (), config, scaffold)
     vectors = vectors_of(scored, sorted(set(places)), model.encode)
     found: list[tuple[Scaffold, list[DraftStep], Verdict]] = []
+    judged: list[dict[str, Any]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
         steps = gather_steps(scored, part, vectors)
+        judged.append(sequence(scored, part, steps, own, config.min_steps))
         if own.emitted and len(steps) >= config.min_steps:
             found.append((part, steps, own))
     if not found:
-        return _work(read, input_hash, began, Verdict(False, verdict.score_bp, "fewer distinct steps than a procedure has"), scored, [], ())
+        few = replace(verdict, emitted=False, reason="fewer distinct steps than a procedure has")
+        return _work(read, input_hash, began, few, scored, [], (), config, scaffold, judged)
     goal = goals.goal_of(thread.title, _heading(scored, scaffold))
     vector = model.encode([goal])[0]
     taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
@@ -71,9 +76,8 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
         spoken = attach_stances(scored, part, steps, others, stances, leftover=number == 0)
         corrections = correct_steps(scored, steps, spoken)
         drafts.append(_draft(scored, part, steps, spoken, corrections, find_order(scored, steps), own, goal, vector))
-    return _work(
-        read, input_hash, began, verdict, scored, drafts, _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
-    )
+    kept = _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
+    return _work(read, input_hash, began, verdict, scored, drafts, kept, config, scaffold, judged)
 
 
 def speaks_english(read: ReadThread) -> bool:
@@ -90,22 +94,16 @@ def _work(
     scored: ScoredThread | None,
     drafts: list[dict[str, Any]],
     kept: tuple[KeptPassage, ...],
+    config: DistillConfig,
+    scaffold: Scaffold | None = None,
+    judged: Sequence[dict[str, Any]] = (),
 ) -> ThreadWork:
-    top = sorted(
-        ((bp, post.read.post.id, post.passage(i)) for post in scored.posts for i, bp in enumerate(post.bp)), key=lambda t: (-t[0], t[1], t[2].start)
-    )[:12] if scored else []  # fmt: skip
-    report = {
-        "gate_bp": verdict.score_bp,
-        "posts": len(read.posts),
-        "left_out_passages": sum(post.left_out for post in read.posts),
-        "surest": [{"post": post, "start": p.start, "end": p.end, "bp": bp} for bp, post, p in top],
-    }
     return ThreadWork(
         thread=read.thread.id,
         input_hash=input_hash,
         outcome="procedures" if drafts else "abstained",
         reason=verdict.reason,
-        report=report,
+        report=thread_report(read, scored, scaffold, verdict, judged, config),
         drafts=drafts,
         passages_seen=read.passage_count,
         passages_scored=scored.passages_read if scored else 0,

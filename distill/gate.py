@@ -15,6 +15,11 @@ from distill.scoring import ScoredThread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
 THREAD_FACTS = (
     "top3", "top5", "top8", "window3", "window5", "window8", "thread_top5", "thread_top10", "thread_top20", "odds_window3", "odds_window5",
     "odds_window8", "log_steps", "in_scaffold", "log_passages", "log_thread_passages", "log_posts", "opening_post", "step_window5",
@@ -33,11 +38,28 @@ _HOWTO = re.compile(
 _ABOUT = re.compile(r"\b(?:proposal|update|announc\w+|introducing|discussion|feedback|thoughts|report|review)\b", re.I)
 
 
+MOST_TOLD = 5  # facts for and facts against that are kept with a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """What made the gate's score: log-odds × 10,000, where start + told + rest = total and total = ln(p / (1 - p)).
+
+    Facts overlap (the three surest passages are among the five surest), so single ones may pull against each other.
+    """
+
+    total: int
+    start: int  # of the average labelled thread
+    rest: int  # of all facts that are not told
+    told: tuple[tuple[str, int, int], ...]  # (fact, what it adds, hundredths of a standard deviation above the average), most first
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     emitted: bool
     score_bp: int
     reason: str  # countable; "" when emitted
+    odds: Odds | None = None  # None where the gate was never asked
 
 
 def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Place]) -> list[float]:
@@ -90,6 +112,17 @@ def judge(
         return Verdict(False, 0, "fewer steps than a procedure has")
     numbers = (np.array(thread_facts(scored, scaffold, places)) - scorers.thread_mean) / scorers.thread_scale
     score = to_bp(np.array([numbers @ scorers.thread[:-1] + scorers.thread[-1]]))[0]
+    odds = _odds(numbers, scorers.thread)
     if score < threshold_bp:
-        return Verdict(False, score, "the steps do not make a procedure")
-    return Verdict(True, score, "")
+        return Verdict(False, score, "the steps do not make a procedure", odds)
+    return Verdict(True, score, "", odds)
+
+
+def _odds(numbers: Floats, weights: Floats) -> Odds:
+    """The strongest facts on either side. `numbers`: standardised facts; `weights`: theirs, and the bias last."""
+    parts = [round(float(part) * 10_000) for part in numbers * weights[:-1]]
+    start, total = round(float(weights[-1]) * 10_000), round(float(numbers @ weights[:-1] + weights[-1]) * 10_000)
+    order = sorted(range(len(parts)), key=lambda i: (-parts[i], i))
+    chosen = [i for i in order[:MOST_TOLD] if parts[i] > 0] + [i for i in order[: -MOST_TOLD - 1 : -1] if parts[i] < 0]
+    told = tuple((THREAD_FACTS[i], parts[i], round(float(numbers[i]) * 100)) for i in chosen)
+    return Odds(total, start, total - start - sum(part for _, part, _ in told), told)

@@ -12,7 +12,7 @@ from index.tables_procedures import StoredProcedure
 
 TAKE_OVER = 3  # tenths of the smaller evidence that must be shared
 
-Span = tuple[str, int, int]
+Said = tuple[str, str]  # post, words
 
 
 def version_id(goal: str, steps: Sequence[Mapping[str, Any]]) -> str:
@@ -31,25 +31,26 @@ def new_id(draft: Mapping[str, Any]) -> str:
     return "sop-" + base64.b32encode(digest).decode().lower()[:12]
 
 
-def evidence(steps: Sequence[Mapping[str, Any]]) -> set[Span]:
-    return {(c["post"], c["start"], c["end"]) for step in steps for c in step["citations"] if c["role"] == "states"}
+def evidence(steps: Sequence[Mapping[str, Any]]) -> set[Said]:
+    """By words, not by span: an edit at the top of a post moves all that stands below it, and says none of it anew."""
+    return {(c["post"], c["exact"]) for step in steps for c in step["citations"] if c["role"] == "states"}
 
 
 def lineages(drafts: Mapping[int, Mapping[str, Any]], known: Sequence[StoredProcedure]) -> dict[int, tuple[str, StoredProcedure | None]]:
     """For each draft: the id it carries, and the version before it. Most shared evidence first, each lineage once."""
-    by_span: dict[Span, list[int]] = {}
+    by_words: dict[Said, list[int]] = {}
     for place, old in enumerate(known):
-        for span in evidence(old.record["steps"]):
-            by_span.setdefault(span, []).append(place)
+        for said in evidence(old.record["steps"]):
+            by_words.setdefault(said, []).append(place)
     shared: list[tuple[int, str, int, int]] = []
     for index, draft in drafts.items():
-        spans = evidence(draft["steps"])
+        told = evidence(draft["steps"])
         counts: dict[int, int] = {}
-        for span in spans:
-            for place in by_span.get(span, ()):
+        for said in told:
+            for place in by_words.get(said, ()):
                 counts[place] = counts.get(place, 0) + 1
         for place, count in counts.items():
-            smaller = min(len(spans), len(evidence(known[place].record["steps"])))
+            smaller = min(len(told), len(evidence(known[place].record["steps"])))
             if count * 10 >= smaller * TAKE_OVER:
                 shared.append((-count, known[place].id, index, place))
     found: dict[int, tuple[str, StoredProcedure | None]] = {}

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index.errors import StoreError, UnknownName, UsageError
 from index.store import MEMORY_LIMIT, Store, migration_names
-from index.tables_discussion import GONE
+from index.tables_discussion import GONE, READABLE
 from index.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 FILE = "read.duckdb"
 BATCH = 20_000  # rows held in memory while copying
+RECORDS_BATCH = 500  # the same of whole records, which are long
 # Their text was taken back: not even a hash of it leaves, since short texts can be guessed from one.
 ERASED = "('author_deleted', 'moderated')"
 
 TABLES = {
     "sources": "SELECT id, kind, address, base_url, title, licence, payable, last_error FROM sources ORDER BY id",
     "authors": "SELECT id, source, handle, name, staff FROM authors ORDER BY id",
-    "threads": "SELECT t.id, t.source, t.title, t.created, t.permalink, w.outcome, w.reason, w.report, w.passages_seen, w.passages_scored, "
-    "w.micros FROM threads t LEFT JOIN thread_work w ON w.thread = t.id ORDER BY t.id",
-    "posts": "SELECT id, source, thread, number, author, created, permalink, state, kind, plain FROM posts ORDER BY id",
+    "threads": "SELECT t.id, t.source, t.title, t.created, t.permalink, t.accepted_post, w.outcome, w.reason, w.report, w.passages_seen, "
+    "w.passages_scored, w.micros FROM threads t LEFT JOIN thread_work w ON w.thread = t.id ORDER BY t.id",
+    "posts": "SELECT id, source, thread, number, author, created, permalink, reply_to, state, kind, plain, blocks FROM posts ORDER BY id",
+    "reactions": "SELECT post, actor, kind, count FROM reactions ORDER BY post, actor, kind",
     "rejects": "SELECT source, reason, count(*)::BIGINT AS count, min(place) AS example FROM rejects GROUP BY ALL ORDER BY source, reason",
     "costs": "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY stage",
 }
@@ -40,10 +42,12 @@ TABLES = {
 SHOWN = (
     "SELECT id, kind, address, title, licence, payable, last_error FROM sources",
     "SELECT id, handle, name, staff FROM authors",
-    "SELECT t.id, t.title, t.permalink, w.outcome, w.reason, w.report FROM threads t LEFT JOIN thread_work w ON w.thread = t.id",
-    "SELECT id, state, kind, body_hash, permalink FROM posts",
+    "SELECT t.id, t.title, t.permalink, t.accepted_post, w.outcome, w.reason, w.report FROM threads t LEFT JOIN thread_work w ON w.thread = t.id",
+    "SELECT id, state, kind, body_hash, permalink, reply_to FROM posts",
+    "SELECT post, actor, kind, count FROM reactions",
     "SELECT source, place, reason FROM rejects",
     "SELECT id, version, record_hash, cluster FROM procedures WHERE current",
+    "SELECT id, version, record_hash FROM procedures WHERE NOT current",
     "SELECT author, procedure, step, role, post, reason, detail FROM uncredited",
 )
 
@@ -61,6 +65,7 @@ def build_snapshot(store: Store, path: Path, meta: Mapping[str, str] | None = No
         for table, sql in TABLES.items():
             _copy(out, table, store.connection.sql(sql).to_arrow_reader(BATCH))
         _copy(out, "procedures", _procedures(store))
+        _copy(out, "history", _history(store))
         _copy(out, "citations", _citations(store))
         _copy(out, "uncredited", _uncredited(store))
         _copy(out, "meta", _strings(("name", "value"), {**(meta or {}), "fingerprint": fingerprint(store)}.items()))
@@ -106,6 +111,35 @@ def _procedures(store: Store) -> pa.Table:
 
 def _authors(record: Mapping[str, Any]) -> set[str]:
     return {citation["author"] for step in record["steps"] for citation in step["citations"]}
+
+
+def _history(store: Store) -> pa.RecordBatchReader:
+    """Versions that are no longer current, for `diff`: here and not in the release's hashed files, which say what holds
+    now and depend on the posts alone, while the versions before depend on when somebody happened to look. Readers cannot
+    open the store while a writer holds it, so they get the history with everything else. A version that quotes a post
+    which is gone from its forum is left out: what was taken back does not live on as history.
+    """
+    import pyarrow as pa
+
+    names = ("id", "version", "version_id", "record")
+    schema = pa.schema([(name, pa.int32() if name == "version" else pa.string()) for name in names])
+    marks = ", ".join(f"'{state}'" for state in GONE)
+    gone = {row[0] for row in store.execute(f"SELECT id FROM posts WHERE state IN ({marks}) UNION SELECT post FROM tombstones")}
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        cursor = store.connection.cursor()
+        cursor.execute("SELECT id, version, version_id, record FROM procedures WHERE NOT current ORDER BY id, version")
+        while rows := cursor.fetchmany(RECORDS_BATCH):
+            kept = [row for row in rows if not gone & quoted_posts(json.loads(row[3]))]
+            yield pa.record_batch([pa.array([row[i] for row in kept], field.type) for i, field in enumerate(schema)], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def quoted_posts(record: Mapping[str, Any]) -> set[str]:
+    """Every post whose words a procedure's record holds."""
+    of_steps = {citation["post"] for step in record["steps"] for citation in step["citations"]}
+    return of_steps | {stance["citation"]["post"] for stance in record["stances"]}
 
 
 def _citations(store: Store) -> pa.Table:
@@ -233,15 +267,19 @@ class Snapshot:
 
     def record(self, text: str) -> dict[str, Any]:
         """The procedure with this id, or whose id alone begins like this. Raises UnknownName with the nearest, UsageError."""
-        prefix = text if text.startswith("sop-") else f"sop-{text}"
         known = [row[0] for row in self.store.execute("SELECT id FROM procedures ORDER BY id")]
-        found = [text] if text in known else [identifier for identifier in known if identifier.startswith(prefix)]
-        if not found:
-            raise UnknownName("SOP", text, known)
-        if len(found) > 1:
-            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-            raise UsageError(f"{text!r} is {len(found)} SOPs", f"say which: {', '.join(found[:5])}{more}")
-        return self.records(found)[found[0]]
+        found = _one_sop(text, known)
+        return self.records([found])[found]
+
+    def versions(self, text: str) -> list[dict[str, Any]]:
+        """Every kept version of the procedure with this id (or whose id alone begins like this), oldest first, each as
+        {version, current, record}. One that is current no more, and so shown nowhere else, is found as well.
+        """
+        self.need("history")
+        both = "(SELECT id, version, record, true AS current FROM procedures UNION ALL SELECT id, version, record, false FROM history)"
+        known = [row[0] for row in self.store.execute(f"SELECT DISTINCT id FROM {both} ORDER BY id")]
+        rows = self.store.rows(f"SELECT version, current, record FROM {both} WHERE id = ? ORDER BY version", [_one_sop(text, known)])
+        return [{**row, "record": json.loads(row["record"])} for row in rows]
 
     def citing(self, spans: list[tuple[str, int, int]]) -> dict[tuple[str, int, int], list[str]]:
         """For each (post, start, stop): the procedures that cite words of it."""
@@ -262,23 +300,50 @@ class Snapshot:
     # threads
 
     def thread(self, text: str) -> dict[str, Any]:
-        """The thread with this id, permalink (of it or of one of its posts) or post id; what came of it, with its report."""
-        address = text.split("?")[0].split("#")[0].rstrip("/")
-        forum = re.fullmatch(r"https?://(.+?)/t/(?:[^/]+/)?(\d+)(?:/\d+)?", address)  # its words are for show, its number counts
-        numbered = f"discourse:{forum[1].lower()}/t/{forum[2]}" if forum else text
-        rows = self.store.rows(
+        """The thread with this id, permalink (of it or of one of its posts), post id or number; what came of it, with its
+        report. `posts` are all that are stored, `readable` those that are read: not deleted, with words, no moderator's note.
+        """
+        found = self._thread_id(text)
+        (row,) = self.store.rows(
             "SELECT t.id, t.source, t.title, t.created, t.permalink, t.outcome, t.reason, t.report, "
             "t.passages_seen, t.passages_scored, t.micros, "
             "(SELECT count(*) FROM posts p WHERE p.thread = t.id) AS posts, "
+            f"(SELECT count(*) FROM posts WHERE thread = t.id AND {READABLE}) AS readable, "
             "(SELECT list(id ORDER BY id) FROM procedures WHERE list_contains(threads, t.id)) AS procedures "
-            "FROM threads t WHERE t.id IN (?, ?) OR t.permalink = ? "
-            "OR t.id IN (SELECT thread FROM posts WHERE id = ? OR permalink = ?) ORDER BY t.id",
-            [text, numbered, address, text, address],
+            "FROM threads t WHERE t.id = ?",
+            [found],
+        )
+        return {**row, "report": json.loads(row["report"] or "{}"), "procedures": row["procedures"] or []}
+
+    def _thread_id(self, text: str) -> str:
+        address = text.split("?")[0].split("#")[0].rstrip("/")
+        forum = re.fullmatch(r"https?://(.+?)/t/(?:[^/]+/)?(\d+)(?:/\d+)?", address)  # its words are for show, its number counts
+        numbered = f"discourse:{forum[1].lower()}/t/{forum[2]}" if forum else text
+        tail = f"/t/{text}" if re.fullmatch(r"[0-9]+", text) else None
+        rows = self.store.execute(
+            "SELECT id FROM threads WHERE id IN (?, ?) OR permalink = ? OR ends_with(id, ?) "
+            "OR id IN (SELECT thread FROM posts WHERE id = ? OR permalink = ?) ORDER BY id",
+            [text, numbered, address, tail, text, address],
         )
         if not rows:
-            near = self.store.execute("SELECT id FROM threads ORDER BY levenshtein(id, ?), id LIMIT 3", [numbered[:500]])
+            near = self.store.execute(
+                "SELECT id FROM threads ORDER BY levenshtein(CASE WHEN ? THEN split_part(id, '/t/', 2) ELSE id END, ?), id LIMIT 3",
+                [tail is not None, numbered[:500]],
+            )
             raise UnknownName("thread", text, [], f"nearest: {', '.join(row[0] for row in near)}" if near else "")
-        return {**rows[0], "report": json.loads(rows[0]["report"] or "{}"), "procedures": rows[0]["procedures"] or []}
+        if tail and len(rows) > 1:
+            raise UsageError(f"{len(rows)} sources have a thread {text}", f"say which: {', '.join(row[0] for row in rows[:5])}")
+        return str(rows[0][0])
+
+    def posts(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Readable posts by id, with author, handle and plain text; those that were taken back are not among them."""
+        rows = self.store.rows(
+            "SELECT p.id, p.number, p.author, coalesce(a.handle, p.author) AS handle, p.permalink, p.created, p.plain "
+            f"FROM (SELECT * FROM posts WHERE {READABLE}) p LEFT JOIN authors a ON a.id = p.author "
+            "WHERE p.id IN (SELECT unnest(?::VARCHAR[]))",
+            [list(ids)],
+        )
+        return {row["id"]: row for row in rows}
 
     # sources
 
@@ -305,6 +370,23 @@ class Snapshot:
 
     def costs(self) -> list[dict[str, Any]]:
         return self.store.rows("SELECT stage, items, micros FROM costs ORDER BY micros DESC, stage")
+
+    def need(self, table: str) -> None:
+        """Snapshots of older programs lack what was added since."""
+        if not self.store.execute("SELECT 1 FROM information_schema.tables WHERE table_name = ?", [table]):
+            raise StoreError("the current release was made by an older precipitate", "run `precipitate run` to refresh it")
+
+
+def _one_sop(text: str, known: list[str]) -> str:
+    """The id meant by an id or its beginning. Raises UnknownName with the nearest, UsageError."""
+    prefix = text if text.startswith("sop-") else f"sop-{text}"
+    found = [text] if text in known else [identifier for identifier in known if identifier.startswith(prefix)]
+    if not found:
+        raise UnknownName("SOP", text, known)
+    if len(found) > 1:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise UsageError(f"{text!r} is {len(found)} SOPs", f"say which: {', '.join(found[:5])}{more}")
+    return found[0]
 
 
 def open_current(workspace: Workspace) -> Snapshot:

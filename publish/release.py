@@ -35,7 +35,7 @@ LOCAL = "local"
 KEPT = 5  # releases, the current one included
 LOCAL_KEPT = 2  # of these with their local/: a reader that opened the one before may still be reading
 LOCAL_README = """\
-For the readers on this machine (search, list, show, sources, explain, why). Not part of the release: not hashed, never
+For the readers on this machine (search, list, show, diff, sources, explain, why). Not part of the release: not hashed, never
 published. It holds the plain text of posts. It is made anew from the workspace's database.
 """
 

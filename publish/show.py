@@ -93,31 +93,3 @@ def render_hits(hits: Iterable[Any], query: str) -> str:
         lines += wrap(f"step {hit.step}: “{hit.quote}”", "  ", "    ")
         lines += [f"    {clean(hit.handle)}, {hit.created[:10]}, {clean(hit.permalink)}", ""]
     return "\n".join(lines).rstrip() + "\n" if lines else f"Nothing found for “{clean(query)}”.\n"
-
-
-def render_thread(row: Mapping[str, Any]) -> str:
-    """What came of one thread, and why."""
-    lines = [clean(row["title"]), f"{clean(row['id'])} · {row['posts']} posts · {clean(row['permalink'])}", ""]
-    if row["outcome"] is None:
-        lines.append("Not distilled: it has no readable post, or `precipitate run` has not come to it yet.")
-    else:
-        lines.append(
-            f"Gave {len(row['procedures'])} SOPs." if row["procedures"] else f"Gave no SOP: {clean(row['reason']) or row['outcome']}."
-        )
-        lines.append(
-            f"{row['passages_seen']:,} passages seen, {row['passages_scored']:,} scored by the encoder, {row['micros'] / 1e6:.3f} s"
-        )
-    lines += [f"  {identifier}" for identifier in row["procedures"]]
-    lines += ["", *_report(row["report"], "")] if row["report"] else []
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _report(value: Any, indent: str) -> Iterator[str]:
-    """A stored report as indented lines, whatever its shape."""
-    items = value.items() if isinstance(value, Mapping) else ((f"{n}", item) for n, item in enumerate(value, start=1))
-    for name, item in items:
-        if isinstance(item, Mapping | list) and item:
-            yield f"{indent}{clean(str(name))}:"
-            yield from _report(item, indent + "  ")
-        else:
-            yield from wrap(f"{name}: {'none' if item in (None, [], {}) else item}", indent, indent + "  ")

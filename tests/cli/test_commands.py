@@ -122,7 +122,28 @@ def test_list_search_show_explain(filled: Workspace, run: Runner) -> None:
     assert all(step["citations"][0]["permalink"] in text for step in record["steps"])
     told = run.json("explain", record["threads"][0])
     assert (told["outcome"], told["procedures"]) == ("procedures", [record["id"]])
-    assert "Gave no SOP: no list." in run("explain", "https://forum.harbourside.example/t/say-hello/38").stdout
+    assert "Its reason: no list." in run("explain", "https://forum.harbourside.example/t/say-hello/38").stdout
+
+
+def test_diff_of_what_never_changed(filled: Workspace, run: Runner) -> None:
+    identifier = any_id(run)
+    told = run.json("diff", identifier)
+    assert (told["schema"], told["id"], told["from"], told["to"], told["changed"]) == ("precipitate/diff/1", identifier, 1, 1, False)
+    assert run("diff", identifier[:9]).stdout.startswith(f"{identifier}: version 1 → 1, the only one that is kept\nNothing changed.")
+    assert run.json("diff", identifier, "2", code=2) == {
+        "code": 2,
+        "message": f"no version of {identifier} named '2'",
+        "next": "there are: 1",
+    }
+
+
+def test_preferences_are_lines_and_notes_go_elsewhere(filled: Workspace, run: Runner, tmp_path: Path) -> None:
+    result = run("export", "preferences")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert rows and {tuple(row) for row in rows} == {("schema", "kind", "prompt", "chosen", "rejected", "why", "receipts")}
+    assert f"note: {len(rows)} rows" in result.stderr
+    assert run("export", "preferences", "-o", str(tmp_path / "p.jsonl")).exit_code == 0
+    assert (tmp_path / "p.jsonl").read_text(encoding="utf-8") == result.stdout
 
 
 def test_sources_say_what_was_left_out(filled: Workspace, run: Runner) -> None:
@@ -199,6 +220,10 @@ def test_partly_bad_identities_end_with_3(filled: Workspace, run: Runner) -> Non
     [
         (("show", "sop-nothing"), "no SOP named 'sop-nothing'", "nearest: sop-"),
         (("explain", "https://forum.harbourside.example/t/4"), "no thread named", "nearest: discourse:"),
+        (("explain", "4"), "no thread named '4'", "/t/4"),
+        (("diff", "sop-nothing"), "no SOP named 'sop-nothing'", "nearest: sop-"),
+        (("diff", "sop-"), "'sop-' is 12 SOPs", "say which: sop-"),
+        (("export", "preferences", "--format", "csv"), "no format of preferences named 'csv'", "jsonl, json"),
         (("why", "wrenfeild"), "no author in the credits named 'wrenfeild'", "nearest: wrenfield@"),
         (("why", "wrenfield", "r9"), "no allocated round named 'r9'", "run `precipitate round allocate r9` first"),
         (("round", "show", "../x"), "round name '../x'", "use letters"),
@@ -206,7 +231,7 @@ def test_partly_bad_identities_end_with_3(filled: Workspace, run: Runner) -> Non
         (("round", "new", "r1", "--budget", "0", "--token", "native"), "budget '0' is zero", "above zero"),
         (("round", "new", "r1", "--budget=-5", "--token", "native"), "budget '-5' is negative", "plain decimal"),
         (("round", "new", "r1", "--budget", "0.5", "--token", "native", "--decimals", "0"), "1 decimal places", "cannot be split"),
-        (("export", "everything"), "no export named 'everything'", "procedures, credits, payouts"),
+        (("export", "everything"), "no export named 'everything'", "procedures, credits, payouts, preferences"),
         (("export", "procedures", "--format", "xml"), "no format of procedures named 'xml'", "jsonl, json"),
         (("export", "payouts"), "payouts are of a round", "--round r1"),
         (("identity", "import", "nothing.csv"), "cannot read nothing.csv", "handle,address"),
@@ -238,7 +263,8 @@ def test_errors_of_the_world_end_with_1(filled: Workspace, run: Runner, tmp_path
 
 
 def test_readers_before_the_first_run(empty: Workspace, run: Runner) -> None:
-    for words in (("list",), ("show", "x"), ("sources",), ("search", "x"), ("explain", "x"), ("why", "x"), ("export", "credits")):
+    exports = (("export", "credits"), ("export", "preferences"))
+    for words in (("list",), ("show", "x"), ("diff", "x"), ("sources",), ("search", "x"), ("explain", "x"), ("why", "x"), *exports):
         told = run.json(*words, code=1)
         assert told["next"] == "run `precipitate run`", words
 
@@ -258,5 +284,6 @@ def test_every_reader_prints_json(round_one: Workspace, run: Runner) -> None:
     for words in (
         *(("list",), ("sources",), ("config", "show"), ("version",), ("doctor",), ("round", "list"), ("round", "show", "r1")),
         *(("search", "grant", "--lexical"), ("why", AUTHOR), ("why", AUTHOR, "r1"), ("show", any_id(run)), ("export", "procedures")),
+        *(("diff", any_id(run)), ("explain", "41"), ("export", "preferences")),
     ):
         assert run.json(*words) is not None

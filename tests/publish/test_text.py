@@ -11,7 +11,7 @@ import pytest
 from index.errors import UsageError
 from publish.exports import one_text, write_files
 from publish.report import as_value, render_config
-from publish.show import render_hits, render_list, render_procedure, render_thread
+from publish.show import render_hits, render_list, render_procedure
 from publish.text import clean, table, to_json
 from tests.rewards.builders import cite, procedure, stance, step
 
@@ -66,10 +66,8 @@ def test_procedure_shows_every_receipt() -> None:
 
 
 def test_nothing_acts_on_the_terminal() -> None:
-    row = {"id": NASTY, "title": NASTY, "permalink": NASTY, "posts": 1, "outcome": "abstained", "reason": NASTY, "procedures": []}
-    row |= {"passages_seen": 1, "passages_scored": 1, "micros": 1, "report": {NASTY: [NASTY, {"a": NASTY}]}}
     listed = {"id": "sop-1", "title": NASTY, "steps": 1, "authors": 1, "support": 0, "dissent": 0}
-    for text in (render_procedure(full_record()), render_thread(row), render_list([listed]), clean(NASTY)):
+    for text in (render_procedure(full_record()), render_list([listed]), clean(NASTY)):
         assert all(c.isprintable() or c == "\n" for c in text)
         assert "\ufe0f" not in text
 
