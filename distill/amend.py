@@ -14,7 +14,7 @@ from distill.passages import ReadPost
 from distill.scaffold import Place, Scaffold
 from distill.scorers import STANCES, Scorers, to_bp
 from distill.scoring import ScoredThread
-from distill.steptext import INJECTION, Clause, clauses, risk_flags
+from distill.steptext import INJECTION, Clause, clause_frame, clauses, risk_flags
 from index.plain import fold
 from index.records import Frame, Passage, StanceKind
 
@@ -127,7 +127,8 @@ def _steps_at(scored: ScoredThread, place: Place, vector: Vectors) -> list[Draft
     found = []
     for clause in clauses(passage.text, frame):
         flags = risk_flags(passage.text[clause.start : clause.end])
-        found.append(DraftStep([Statement(place, clause)], frame, vector, post.step_bp[place.passage], flags))
+        own = clause_frame(passage.text, clause, frame)
+        found.append(DraftStep([Statement(place, clause)], own, vector, post.step_bp[place.passage], flags))
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
+from distill import polarity
 from index.records import Frame
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'’/-]*|\d[\w.,]*|[^\sA-Za-z\d]")
@@ -25,19 +26,19 @@ OPENER = re.compile(
     re.I,
 )
 _CONDITION = re.compile(
-    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every)\b[^,;:]{2,140}?)\s*[,;:]\s+",
+    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every|whatever|no matter)\b[^,;:]{2,140}?)(?:\s*[,;:]\s+|\s+(?=then\s))",
     re.I,
 )
 _TAIL_CONDITION = re.compile(
     r"\b(?P<condition>(?:if|unless|only when|when|once|as soon as|provided that|in case|until)\s+[^.;,]{4,140})[.;,]?\s*$", re.I
 )
-_PURPOSE = re.compile(r"^\s*(?:in order\s+)?to\s+[a-z][^,;:]{3,120}?,\s+", re.I)
+_PURPOSE = re.compile(r"^\s*(?:(?:in order\s+)?to\s+[a-z]|(?:instead\s+of|rather\s+than)\s+[a-z]+ing\b)[^,;:]{3,120}?,\s+", re.I)
 _LABEL = re.compile(r"^\s*(?P<label>[A-Z][^:.!?]{1,60}?)\s*(?::|\s[–—-]\s)\s+(?=\S)")
 
 _MODAL = re.compile(
     r"\b(?P<modal>must|shall|should|ought to|needs? to|need only|has to|have to|had to|is required to|are required to|(?:is|are) (?:expected|encouraged|asked|responsible|supposed|advised|recommended|allowed|able|going) (?:to|for)|"
-    r"is to|are to|will|would|can|could|may|might|cannot|can['’]t|won['’]t|shouldn['’]t|mustn['’]t|couldn['’]t|wouldn['’]t|want to|wish to|you['’]ll|we['’]ll|i['’]ll|they['’]ll)\b"
-    r"(?P<between>(?:\s+(?:not|also|then|only|always|never|first|now|be|either|still|just|simply|both|ideally|all|have|need to|want to|be able to|subsequently|typically|usually|generally))*)"
+    r"is to|are to|will|would|can|could|may|might|need not|cannot|(?:ca|wo|should|must|could|would|need)n['’]?t|want to|wish to|you['’]ll|we['’]ll|i['’]ll|they['’]ll)\b"
+    r"(?P<between>(?:\s+(?:not|also|then|only|always|never|first|now|be|either|still|just|simply|both|ideally|all|have|need to|want to|be able to|subsequently|typically|usually|generally|definitely|absolutely|certainly|under any circumstances))*)"
     r"\s+(?P<verb>[a-z][a-z-]+)",
     re.I,
 )
@@ -47,13 +48,6 @@ _PROPOSAL = re.compile(
 )
 _NEGATION = re.compile(
     r"\b(?:not|never|no longer|without|avoid|cannot|neither|nor)\b|n['’]t\b|\b(?:do|does|did|is|are|was|were|should|must|can|could|would|will|have|has|need)nt\b",
-    re.I,
-)
-# Negations that stand before the verb's own clause: "make sure not to …", "under no circumstances …", "nobody should …".
-_FORBIDDEN = re.compile(
-    r"\b(?:make sure|be sure|ensure|note|remember|take care|careful)\b[^.;]{0,30}?(?:\bnot\b|\bnever\b|n['’]t\b)|\bunder no circumstances\b|\bat no time\b"
-    r"|^\W*(?:nobody|no one|none)\b|\b(?:do|does|did)(?: not|n['’]t) (?:need|have) to\b|\bno need to\b"
-    r"|\b(?:suggest|recommend|propose|advise)\s+(?:not|against|never)\b",
     re.I,
 )
 _OPTIONAL = re.compile(
@@ -72,7 +66,7 @@ _MODALITY = {
 }  # fmt: skip
 
 # Words that are base-form verbs in the dictionary and yet open sentences as something else.
-_NOT_IMPERATIVE = frozenset(
+NOT_IMPERATIVE = frozenset(
     "thank thanks please like will may can might must while being have has had do does did is are was were am be let's hope wish guess think believe suppose "
     "there this that it they we you he she i my our your the a an in on at of for with by from to as if when so but or and not no yes well good great "
     "interesting right up out down over under about back even still only better best second first last next more most less least much many other same such own mean "
@@ -95,6 +89,12 @@ def verb_lemma(word: str) -> str | None:
     lemmas = _lemmatiser().getAllLemmas(word.lower(), upos="VERB")  # type: ignore[attr-defined]
     found = lemmas.get("VERB")
     return found[0] if found else None
+
+
+@lru_cache(maxsize=20_000)
+def known_word(word: str) -> bool:
+    """Whether the dictionary holds the word in any form."""
+    return bool(_lemmatiser().getAllLemmas(word.lower()))  # type: ignore[attr-defined]
 
 
 def is_base_verb(word: str) -> bool:
@@ -127,14 +127,29 @@ def read_frame(text: str) -> Frame | None:
     if condition is None and (tail := _TAIL_CONDITION.search(clause)) and tail.start() > 8:
         condition = tail["condition"].strip()
     optional = bool(_OPTIONAL.search(text))
-    frame = _imperative(clause) or _imperative(body) or _modal(clause) or _account(clause) or _statement(clause)
+    frame = _imperative(clause) or _imperative(body) or _modal(clause) or _account(clause) or _statement(clause) or _denied(clause)
     if frame is None:
         return None
     verb, rest, actor, modality, negated = frame
-    return Frame(verb, _object(rest), actor, modality, negated or bool(_FORBIDDEN.search(text)), condition, optional)
+    stated = modality != "imperative"
+    negated = negated or polarity.denies(clause, stated) or (clause is not body and polarity.denies(body, stated))
+    if reminded := polarity.reminds(clause):
+        verb, negated = verb_lemma(reminded) or verb, False
+    return Frame(verb, _object(rest), actor, modality, negated, condition, optional)
 
 
 _Parts = tuple[str, str, str | None, str, bool]
+
+
+_APOSTROPHES = str.maketrans("‘’ʼ´`", "'''''")
+# "Don't …", "never, ever …", "avoid …": up to the verb that is forbidden.
+_FORBIDDING = re.compile(
+    r"^\W*(?:(?:do\s+(?:\*\s?)?not(?:\s?\*)?|don'?t|do'nt|never)\b(?:\s*,[^,]{2,40},)?(?:\s+you\s+dare)?(?:\s+(?:ever|even|just|simply|again|also|blindly))*|(?P<avoid>avoid))"
+    r"\s+(?P<verb>[a-z][a-z-]*)",
+    re.I,
+)
+_FORBIDDING_HEAD = re.compile(r"^\W*(?:please\s+)?(?:don|do\s|never|be\s|under\s+no|on\s+no|in\s+no|by\s+no|at\s+no)", re.I)
+_NOT = re.compile(r"\b(?:not(?! (?:only|merely)\b)|never|cannot)\b|\b(?:ca|wo|should|must|could|would|need)n'?t\b")
 
 
 def _starts_imperative(text: str) -> bool:
@@ -145,20 +160,24 @@ def _imperative(clause: str) -> _Parts | None:
     words = _WORD.findall(clause[:120])
     if not words:
         return None
+    if forbidden := _FORBIDDING.match(clause[:160].replace("\n", " ").translate(_APOSTROPHES)):
+        verb = forbidden["verb"].lower()
+        lemma = "avoid" if forbidden["avoid"] else verb_lemma(verb)
+        return (
+            (lemma, clause[forbidden.end() :] if not forbidden["avoid"] else clause[forbidden.end("avoid") :], None, "imperative", True)
+            if lemma
+            else None
+        )
     first = words[0].lower().replace("’", "'")
-    if first in ("don't", "dont", "never", "avoid") or (first == "do" and len(words) > 1 and words[1].lower() == "not"):
-        skip = 2 if first == "do" else 1
-        verb = words[skip].lower() if len(words) > skip else ""
-        lemma = "avoid" if first == "avoid" else verb_lemma(verb)
-        return (lemma, clause.partition(verb)[2], None, "imperative", True) if lemma and verb else None
     if first in ("let's", "lets"):
-        verb = words[1].lower() if len(words) > 1 else ""
-        return (verb, clause.partition(verb)[2], "we", "proposal", False) if verb and is_base_verb(verb) else None
+        at = 2 if len(words) > 2 and words[1].lower() == "not" else 1
+        verb = words[at].lower() if len(words) > at else ""
+        return (verb, clause.partition(words[at])[2], "we", "proposal", at == 2) if verb and is_base_verb(verb) else None
     at = 0
-    while at < len(words) - 1 and words[at].lower().endswith("ly") and at < 2:  # "Carefully read …"
+    while at < len(words) - 1 and (words[at].lower().endswith("ly") or words[at].lower() == "always") and at < 2:  # "Carefully read …"
         at += 1
     verb = words[at].lower()
-    if verb in _NOT_IMPERATIVE or not is_base_verb(verb):
+    if verb in NOT_IMPERATIVE or not is_base_verb(verb):
         return None
     after = words[at + 1].lower() if len(words) > at + 1 else ""
     rest = clause.partition(words[at])[2]
@@ -180,7 +199,7 @@ def _modal(clause: str) -> _Parts | None:
     if lemma is None:
         return None
     modal = match["modal"].lower().replace("’", "'")
-    negated = bool(re.search(r"\b(?:not|never)\b", between)) or "n't" in modal or modal == "cannot"
+    negated = bool(_NOT.search(f"{modal} {between} {verb}"))
     modality = _MODALITY.get(modal, "obligation" if "to" in modal or "for" in modal else "statement")
     if _PROPOSAL.search(clause[: match.start()]):
         modality = "proposal"
@@ -199,6 +218,25 @@ def _account(clause: str) -> _Parts | None:
     return lemma, clause.strip()[match.end() :], clause.split()[0], modality, bool(_NEGATION.search(clause[: match.end() + 12]))
 
 
+def _denied(clause: str) -> _Parts | None:
+    """What no other reader takes for an action, and yet denies one: 'we never restart …', 'there is no need to …'."""
+    denied = polarity.denial(clause, stated=True)
+    if denied is None:
+        return None
+    modality = "imperative" if _FORBIDDING_HEAD.match(clause) else "statement"
+    before, behind = denied
+    words = ["", *_WORD.findall(behind)[:6]]
+    for at, word in enumerate(words[1:], start=1):
+        if (lemma := verb_lemma(word)) and word not in _HELPERS and words[at - 1] not in _BEFORE_NOUNS:
+            return lemma, behind.partition(word)[2], None, modality, True
+    lemma = next((lemma for word in reversed(_WORD.findall(before)) if word not in _HELPERS and (lemma := verb_lemma(word))), None)
+    return (lemma, behind, None, modality, True) if lemma else None
+
+
+_HELPERS = frozenset(
+    "is are was were am be been being have has had do does did can could may might must shall should will would to not".split()
+)
+_BEFORE_NOUNS = frozenset("the a an any all each its their our your his her this that these those of in on at for with no".split())
 _STATES = frozenset(
     "be have do think believe agree love like feel know see mean want hope wish guess look seem wonder understand appreciate find disagree".split()
 )
@@ -219,7 +257,7 @@ def _plural_statement(clause: str) -> _Parts | None:
     verb = match["verb"].lower()
     if (
         verb in _STATES
-        or verb in _NOT_IMPERATIVE
+        or verb in NOT_IMPERATIVE
         or not is_base_verb(verb)
         or match["rest"].lower().startswith(("of ", "is ", "are ", "for "))
     ):

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from distill.frames import OPENER, is_base_verb, strip_openers, verb_lemma
+from distill.frames import NOT_IMPERATIVE, is_base_verb, known_word, read_frame, strip_openers, verb_lemma
+from distill.polarity import NEGATED_CONJUNCT
 from index.records import Frame
 
+# Words of order and courtesy before the instruction. Words that say more ("instead", "ideally", "or", "next week", "just
+# before", "in addition to X") stay.
+_OPENING = re.compile(
+    r"^\s*(?:and(?!/)|but|so(?!-|\s+(?:that|far|long|as|many|much|called)\b)|also|then(?!-)|afterwards?|now(?!-|\s+that\b)|finally|lastly|firstly|secondly|thirdly|(?:first|second|third|next)(?=[,:])"
+    r"|first off|first of all|after that|once done|additionally|in addition(?!\s+to\b)|to begin with|to start(?=,|\s+with\b)(?:\s+with\b)?|please|kindly"
+    r"|(?:step|phase|stage)\s+(?:\d+|one|two|three|four|five)(?=\s*[:.,)–—-]))\b[\s,:.)–—-]*",
+    re.I,
+)
+_OPTIONALLY = re.compile(r"^\s*optionally\b[\s,:–—-]*", re.I)
+_ONLY_ORDER = re.compile(
+    r"^\s*(?P<word>first|next|simply|just)\s+(?P<rest>(?P<after>[a-z'’]+)\b(?:\s+(?P<then>[a-z'’]+)\b)?.*)$", re.I | re.S
+)
+_DETERMINERS = frozenset(
+    "the a an your our my its their this that these those all any each every it them both whether if what how one".split()
+)
+_SUBJECTS = frozenset("you we i they he she it the a an".split())
+_PHRASAL = frozenset(
+    "go look log set sign send start make take get put add open click run read check wait pull press turn talk head".split()
+)
+
 _ADDRESSED = re.compile(
-    r"^(?:you|we|one|everyone|users|people)\s+(?:(?:can|could|should|must|may|will|would|shall|might)\s+|(?:need|have|want|ought|are required|are encouraged|are advised)\s+to\s+|['’]ll\s+)"
-    r"(?:(?:also|then|first|now|just|simply)\s+)*(?P<rest>(?P<verb>[a-z]+)\b.*)$",
+    r"^(?P<who>you|we|one|everyone|users|people)\s+(?:(?P<may>can|could|should|must|may|shall)|(?:(?:will|may|might|should|also)\s+|['’]ll\s+)?(?P<need>need|have|want|ought|are required|are encouraged|are advised)\s+to)\s+"
+    r"(?:(?:also|then|first|now|just|simply)\s+)*(?:(?:need|have)\s+to\s+)?(?P<rest>(?P<verb>[a-z]+)\b.*)$",
     re.I | re.S,
 )
 _PROPOSED = re.compile(
@@ -18,7 +39,28 @@ _PROPOSED = re.compile(
     re.I | re.S,
 )
 _TOLD = re.compile(r"^(?:i|we)\s+(?:(?:then|also|first|just|have|had|finally)\s+)*(?P<verb>[a-z]+)\b(?P<rest>.*)$", re.I | re.S)
+# What comes of an action or is in one's head is no action: "you should see a light", "you can find it here", "let's say".
+_OUTCOMES = frozenset(
+    "be see receive get have hear notice know find end expect need want like love feel wonder think argue imagine guess understand realize realise say assume believe hope".split()
+)
+_TALK = frozenset("say assume suppose imagine see hope face call be take look consider not pretend".split())
+_BE = re.compile(
+    r"^be\s+(?:sure|careful|aware|patient|prepared|ready|respectful|mindful|kind|concise|specific|honest|clear|consistent)\b", re.I
+)
+_THEIRS = re.compile(r"\b(?:their|they|them|themselves|one['’]s)\b", re.I)
+# Deeds that are told as news rather than shown for others to repeat; their telling stays in the past.
+_DEEDS = frozenset(
+    "accept agree announce approve ask burn call claim create declare decide delegate describe discuss draft elect email finish give include increase inform introduce invite leave look lower "
+    "make meet nominate note notify pay pick place present propose publish raise receive redeem reject reply report request resolve review see share store submit talk tell try vote weigh write".split()
+)
+_NEWS = re.compile(
+    r"\b(?:(?:during|over|in) (?:this|the (?:last|past|previous))|last (?:week|month|year|season|cycle|night)|this (?:week|month|year|season|cycle|morning)|ago|yesterday|today|recently|so far|already"
+    r"|relative to|since|in (?:20\d\d|january|february|march|april|may|june|july|august|september|october|november|december))\b",
+    re.I,
+)
+_NEXT_VERB = re.compile(r"(?:\band\b|\bthen\b|,)\s+(?:(?:and|then|also|finally|later)\s+)*(?P<verb>[a-z]+)\b", re.I)
 _SPLIT = re.compile(r"(?:,|;)\s+(?:and\s+)?(?:then\s+|finally\s+)?|\s+and\s+(?:then\s+)?|\s+then\s+|\s*(?:→|->|=>)\s*")
+LONGEST_PARTED = 2000  # characters: what is longer is no list of clicks, and stays whole
 
 MONEY = re.compile(
     r"\b(?:send|transfer|deposit|pay|approve|bridge|swap|withdraw|donate|wire)\b.{0,80}(?:0x[0-9a-f]{6,}|\b(?:bc1|[13])[a-z0-9]{20,}|\b\d[\d,.]*\s*(?:eth|btc|usdc|usdt|dai|sats?|op|usd|tokens?|euros?|\$)\b|[$€]\s?\d)",
@@ -44,19 +86,41 @@ class Clause:
 
 
 def clauses(text: str, frame: Frame | None) -> list[Clause]:
-    """Parts of an imperative passage that are actions of their own ("click A, then open B"); else the whole."""
+    """Parts of an imperative passage that are actions of their own ("click A, then open B"); else the whole.
+
+    A negated action is always parted from what is to be done before it; what follows it stays with it, since the
+    negation may govern that as well.
+    """
     whole = [Clause(0, len(text))]
     if frame is None or frame.negated or frame.modality not in ("imperative", "permission", "proposal", "obligation"):
         return whole
     body, _ = strip_openers(text)
-    if body and not is_base_verb(body.split()[0].strip(",.;:").lower()):
+    if len(text) > LONGEST_PARTED:
         return whole
     begin = len(text) - len(body)
-    marks = list(_SPLIT.finditer(body))
-    parts: list[tuple[int, int]] = []
+    parts, sequenced, last = _actions(body) if _opens_with_verb(body) else ([], False, 0)
+    conjunct = _negated_conjunct(body)
+    if conjunct:
+        parts = [part for part in parts if part[1] < conjunct.start()]
+        last = parts[-1][2] if parts else 0
+        parts = [*parts, (last, conjunct.start(), conjunct.end())]
+        last = conjunct.end()
+    if len(parts) + 1 < (2 if sequenced or conjunct else 3):
+        return whole
+    spans = [*((a, b) for a, b, _ in parts), (last, len(body))]
+    return [Clause(begin + a if a else 0, begin + b) for a, b in spans]
+
+
+def _opens_with_verb(body: str) -> bool:
+    return not body or is_base_verb(body.split()[0].strip(",.;:").lower())
+
+
+def _actions(body: str) -> tuple[list[tuple[int, int, int]], bool, int]:
+    """(start, end, start of the next) of each action but the last, whether "then" orders them, start of the last."""
+    parts: list[tuple[int, int, int]] = []
     last = 0
     sequenced = False
-    for mark in marks:
+    for mark in _SPLIT.finditer(body):
         after = body[mark.end() :].split()
         if body.count("(", 0, mark.start()) != body.count(")", 0, mark.start()) or len(after) < 2:
             continue
@@ -64,12 +128,53 @@ def clauses(text: str, frame: Frame | None) -> list[Clause]:
         if first not in _ACTIONS or len(body[last : mark.start()].split()) < 2:
             continue
         sequenced = sequenced or "then" in mark.group() or "→" in mark.group() or "->" in mark.group()
-        parts.append((last, mark.start()))
+        parts.append((last, mark.start(), mark.end()))
         last = mark.end()
-    parts.append((last, len(body)))
-    if len(parts) < (2 if sequenced else 3):
+    return parts, sequenced, last
+
+
+def _negated_conjunct(body: str) -> re.Match[str] | None:
+    """Where "…, don't …" or "… but make sure not to …" begins behind at least two words of something to do."""
+    plain = body.translate(_SIGNS).lower()
+    found = NEGATED_CONJUNCT.search(plain)
+    while found and (
+        len(body[: found.start()].split()) < 2
+        or plain.count("(", 0, found.start()) != plain.count(")", 0, found.start())
+        or not _forbids(body[found.end() :])
+    ):
+        found = NEGATED_CONJUNCT.search(plain, found.end() + 1)
+    return found
+
+
+def _forbids(part: str) -> bool:
+    frame = read_frame(part)
+    return bool(frame and frame.negated and frame.modality == "imperative") or _not_to_be_done(part)
+
+
+def _not_to_be_done(part: str) -> bool:
+    """ "… but not click it": the bare verb that a modal of the clause before governs."""
+    found = _NOT_VERB.match(part)
+    return bool(found and is_base_verb(found["verb"].lower()) and found["verb"].lower() not in NOT_IMPERATIVE)
+
+
+_SIGNS = str.maketrans("’‘ʼ´`", "'''''")
+_NOT_VERB = re.compile(r"not\s+(?P<verb>[a-z]+)\b", re.I)
+
+
+def clause_frame(text: str, clause: Clause, whole: Frame | None) -> Frame | None:
+    """The frame of a part of a passage: its own verb and polarity, under the condition of the whole."""
+    part = text[clause.start : clause.end]
+    if whole is None or len(part) == len(text):
         return whole
-    return [Clause(begin + a if a else 0, begin + b) for a, b in parts]
+    own = read_frame(part)
+    if own is None:
+        return replace(whole, negated=_forbids(part))
+    return replace(
+        own,
+        condition=own.condition or whole.condition,
+        optional=own.optional or whole.optional,
+        negated=own.negated or _not_to_be_done(part),
+    )
 
 
 # Verbs that open an action of their own after "and" or a comma. The dictionary calls far more words verbs ("green", "end").
@@ -87,26 +192,105 @@ _ACTIONS = frozenset(
 
 
 def step_text(text: str, frame: Frame | None) -> str:
-    """The passage as an instruction: openers gone, "you should X" → "X", "I deleted X" → "Delete X"."""
-    body = text
-    if (opener := OPENER.match(body)) and opener.end() < len(body):
-        body = body[opener.end() :]
+    """The passage as an instruction: openers gone, "you should X" → "X", "I deleted X" → "Delete X".
+
+    What cannot be made an instruction without saying more or less than was said stays as it was said.
+    """
+    body = _without_opening(_without_marks(text), frame)
     inner, condition = strip_openers(body)
     head = body[: len(body) - len(inner)] if condition else ""
     clause = inner if condition else body
-    for pattern in (_ADDRESSED, _PROPOSED):
-        match = pattern.match(clause)
-        if match and is_base_verb(match["verb"].lower()):
-            clause = match["rest"]
-            break
-    else:
-        if frame and frame.modality == "account" and (told := _TOLD.match(clause)):
-            lemma = verb_lemma(told["verb"].lower())
-            if lemma and lemma == frame.verb:
-                clause = lemma + told["rest"]
-    joined = " ".join((head + clause).split()).strip(" ,;:–—-")
+    if not text.rstrip().endswith("?"):
+        clause = _instructed(clause) or _shown(clause, frame) or clause
+    joined = _without_marks(" ".join((head + clause).split()))
     joined = re.sub(r"\s*[.;:,]+$", "", joined)
-    return joined[:1].upper() + joined[1:]
+    return _capitalised(joined)
+
+
+def _without_opening(text: str, frame: Frame | None) -> str:
+    """The text behind its words of order and courtesy, as long as something stands behind them."""
+    for _ in range(6):
+        found = _OPENING.match(text) or (_OPTIONALLY.match(text) if frame and frame.optional else None)
+        behind = text[found.end() :] if found else _behind_order(text)
+        if not behind.strip() or behind == text:
+            break
+        text = behind
+    return text
+
+
+def _behind_order(text: str) -> str:
+    """ "First open the page" → "open the page", but "first veto", "next week" and "just before" are more than order."""
+    found = _ONLY_ORDER.match(text)
+    if not found:
+        return text
+    after, then = found["after"].lower(), (found["then"] or "").lower()
+    order = found["word"].lower() in ("first", "next")
+    told = is_base_verb(after) and after not in NOT_IMPERATIVE and (then in _DETERMINERS or after in _PHRASAL or not order)
+    return found["rest"] if told or (order and after in _SUBJECTS) else text
+
+
+def _instructed(clause: str) -> str | None:
+    """ "You should open it" → "open it"; None where it is no instruction."""
+    if found := _ADDRESSED.match(clause):
+        verb, must = found["verb"].lower(), bool(found["need"]) or found["may"].lower() in ("must", "shall")
+        outcome = verb in _OUTCOMES and not (must and verb != "be") and not _BE.match(found["rest"])
+        others = found["who"].lower() not in ("you", "we") and _THEIRS.search(found["rest"])
+        return found["rest"] if is_base_verb(verb) and not outcome and not others else None
+    found = _PROPOSED.match(clause)
+    return found["rest"] if found and is_base_verb(found["verb"].lower()) and found["verb"].lower() not in _TALK else None
+
+
+def _shown(clause: str, frame: Frame | None) -> str | None:
+    """ "I deleted the folder" → "delete the folder"; None where it is news, a finding or more than one deed."""
+    found = _TOLD.match(clause)
+    if not found or not frame or frame.modality != "account":
+        return None
+    lemma, rest = verb_lemma(found["verb"].lower()), found["rest"]
+    if lemma != frame.verb or lemma not in _ACTIONS or lemma in _DEEDS or rest.lower().startswith(" that ") or _NEWS.search(clause):
+        return None
+    if any((other := verb_lemma(v["verb"].lower())) and other != v["verb"].lower() for v in _NEXT_VERB.finditer(rest)):
+        return None
+    return lemma + rest
+
+
+_BOX = re.compile(r"^(?:\[[ xX]?\]|[☐☑✅✔️]+)\s*")
+_ENUMERATOR = re.compile(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.(?=\s+[A-Z“\"]))\s+")
+_BULLETS = re.compile(r"^(?:[–—•▪‣→>#]+\s*|[-+*_]+\s+|\*+(?!\s)|[,;:]\s*)")
+
+
+def _without_marks(text: str) -> str:
+    """The text without what is left of list marks, emphasis and brackets that do not close."""
+    text = text.strip()
+    for _ in range(4):
+        before = text
+        for mark in (_BOX, _BULLETS, _ENUMERATOR):
+            text = text[found.end() :] if (found := mark.match(text)) and found.end() < len(text) else text
+        if text == before:
+            break
+    text = text.replace("**", "").rstrip(" ,;:–—-")
+    if text.endswith(")") and text.count(")") > text.count("("):
+        text = text[:-1]
+    if text.startswith("(") and text.count("(") > text.count(")"):
+        text = text[1:]
+    return text.strip()
+
+
+_CODE = re.compile(r"[_\d().:/@#\\$<>={}\[\]]|[a-z][A-Z]")
+_CLOSED = frozenset(
+    "i a the an if when for and or but by at in on of to as is are we you he she it they this that these those with from no not who what which how why "
+    "because although during against unless until upon toward towards onto into whereas whenever whichever via per than since though us them him her its".split()
+)
+
+
+def _capitalised(text: str) -> str:
+    """A capital at the front, unless it is code, a name of a command or a handle."""
+    first = text.split(" ", 1)[0].rstrip(".,;:!?)")
+    return text if _CODE.search(first) or (first.islower() and not _is_word(first)) else text[:1].upper() + text[1:]
+
+
+def _is_word(word: str) -> bool:
+    """Whether the dictionary knows a word; names of programs it does not."""
+    return word in _CLOSED or not word.isalpha() or known_word(word)
 
 
 def risk_flags(text: str) -> list[str]:
