@@ -26,7 +26,7 @@ OPENER = re.compile(
     re.I,
 )
 _CONDITION = re.compile(
-    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every|whatever|no matter)\b[^,;:]{2,140}?)(?:\s*[,;:]\s+|\s+(?=then\s))",
+    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every|whatever|no matter)\b[^,;:]{2,140}?)(?:\s*[,;:]\s+|\s+(?=then\s+[a-z]))",
     re.I,
 )
 _TAIL_CONDITION = re.compile(
@@ -131,8 +131,8 @@ def read_frame(text: str) -> Frame | None:
     if frame is None:
         return None
     verb, rest, actor, modality, negated = frame
-    stated = modality != "imperative"
-    negated = negated or polarity.denies(clause, stated) or (clause is not body and polarity.denies(body, stated))
+    place = len(clause) - len(rest)
+    negated = negated or polarity.denies(clause, place) or (clause is not body and polarity.denies(body, len(body) - len(rest)))
     if reminded := polarity.reminds(clause):
         verb, negated = verb_lemma(reminded) or verb, False
     return Frame(verb, _object(rest), actor, modality, negated, condition, optional)
@@ -199,7 +199,8 @@ def _modal(clause: str) -> _Parts | None:
     if lemma is None:
         return None
     modal = match["modal"].lower().replace("’", "'")
-    negated = bool(_NOT.search(f"{modal} {between} {verb}"))
+    before = " ".join(polarity.plain_signs(clause[: match.start()]).split()[-2:])
+    negated = bool(_NOT.search(f"{modal} {between} {verb}")) or before.endswith(("not", "never", "no longer"))
     modality = _MODALITY.get(modal, "obligation" if "to" in modal or "for" in modal else "statement")
     if _PROPOSAL.search(clause[: match.start()]):
         modality = "proposal"
@@ -220,7 +221,7 @@ def _account(clause: str) -> _Parts | None:
 
 def _denied(clause: str) -> _Parts | None:
     """What no other reader takes for an action, and yet denies one: 'we never restart …', 'there is no need to …'."""
-    denied = polarity.denial(clause, stated=True)
+    denied = polarity.denial(clause)
     if denied is None:
         return None
     modality = "imperative" if _FORBIDDING_HEAD.match(clause) else "statement"

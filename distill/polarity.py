@@ -46,7 +46,7 @@ _DENIALS = (
         rf"^\W*{_WORDS}{{0,6}}?(?:make sure|be sure|ensure|note|remember|take care|careful|try|see to it|(?:check|verify|confirm) that)\b[^.;,]{{0,60}}?\b(?:not|never|{_NONE})\b"
     ),
     # "ask them not to …", "it is better not to …"
-    re.compile(r"^(?!.*\bnot to\b.*\bbut (?:rather |also )?to\b).*?(?<!or )\bnot to\b(?! mention\b)"),
+    re.compile(rf"^(?!.*\bnot to\b.*\bbut (?:rather |also )?to\b)\W*{_WORDS}{{0,6}}?(?<!or )not to\b(?! mention\b)"),
     re.compile(rf"^\W*{_WORDS}{{0,5}}?no (?:need|reason|point)\b|^\W*there (?:is|are|(?:should|must|may|can|will|shall) be) no\b{_BOUND}"),
     re.compile(
         rf"^\W*{_WORDS}{{0,8}}?(?:is|are|be) (?:\w+ly )?(?:forbidden|prohibited|disallowed|discouraged|banned|unnecessary|(?:a )?(?:mistake|bad idea|unwise|unsafe|dangerous) to)\b"
@@ -63,10 +63,14 @@ _DENIALS = (
     ),
     re.compile(r"\?\s*(?:no|never|do not)\b"),
 )
-# In statements a "not" beside the verb denies; after an imperative it belongs to something else ("note what you do not know").
+# In statements a "not" before the verb denies it; behind it, or behind "that", it belongs to something else.
 _STATED = re.compile(
-    rf"^\W*(?!what\b|whoever\b|why\b)[^,;:?]{{0,80}}?\b(?:{_AUX} (?:\w+ly )?not\b(?! only\b| merely\b)|cannot|no longer|never)\b"
+    rf"^\W*(?!what\b|whoever\b|why\b)(?:(?!(?<!think)(?<!propose)(?<!suggest)(?<!recommend) that | and (?:{_AUX}|cannot) )[^,;:?.]){{0,80}}?"
+    rf"\b(?:{_AUX} (?:\w+ly )?not\b(?! only\b| merely\b)|cannot|no longer|never)(?!\S)"
 )
+_ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)")
+_CONDITIONAL = re.compile(r"^\W*(?:if|unless|when|whenever|once|while|because|since|as long as|although|though|in case|should)\b")
+_BOUNDARY = re.compile(r"[.;:—–!?]\s+|,\s+(?:but|and|so|then|we|you|they|the|it|this|any)\s")
 
 
 def plain_signs(text: str) -> str:
@@ -84,6 +88,9 @@ def main_part(text: str) -> str:
     plain = plain_signs(text[:READ])
     conjunct = NEGATED_CONJUNCT.search(plain, 1)
     plain = plain[: conjunct.start()] if conjunct else plain
+    if _CONDITIONAL.match(plain):
+        return ""
+    plain = _ASIDE.sub("", plain)
     subordinate = _SUBORDINATE.search(plain, 1)
     return plain[: subordinate.start()] if subordinate and not plain.startswith(("not until", "why ")) else plain
 
@@ -94,14 +101,17 @@ def reminds(text: str) -> str | None:
     return next((verb for verb in found.groups() if verb), None) if found else None
 
 
-def denies(text: str, stated: bool) -> bool:
-    """Whether the main action of a clause is negated; `stated` where the clause is no imperative."""
-    return denial(text, stated) is not None
+def denies(clause: str, place: int) -> bool:
+    """Whether the action whose verb ends at `place` of a clause is negated, seen within its own part of the clause."""
+    begin = max((found.end() for found in _BOUNDARY.finditer(clause[:READ]) if found.end() < place), default=0)
+    part = main_part(clause[begin:])
+    if any(pattern.search(part) for pattern in _DENIALS):
+        return True
+    return not _CONDITIONAL.match(part) and bool(_STATED.search(main_part(clause[begin : max(place, 0)])))
 
 
-def denial(text: str, stated: bool) -> tuple[str, str] | None:
-    """What stands up to the end of the main action's negation and what behind it, None where there is no negation."""
-    part = main_part(text)
-    patterns = (*_DENIALS, _STATED) if stated else _DENIALS
-    found = next((match for pattern in patterns if (match := pattern.search(part))), None)
+def denial(clause: str) -> tuple[str, str] | None:
+    """What stands up to the end of the main negation of a clause and what behind it, None where there is no negation."""
+    part = main_part(clause)
+    found = next((match for pattern in (*_DENIALS, _STATED) if (match := pattern.search(part))), None)
     return (part[: found.end()], part[found.end() :]) if found else None

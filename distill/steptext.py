@@ -225,7 +225,7 @@ def _behind_order(text: str) -> str:
         return text
     after, then = found["after"].lower(), (found["then"] or "").lower()
     order = found["word"].lower() in ("first", "next")
-    told = is_base_verb(after) and after not in NOT_IMPERATIVE and (then in _DETERMINERS or after in _PHRASAL or not order)
+    told = after in _PHRASAL or (is_base_verb(after) and after not in NOT_IMPERATIVE and (then in _DETERMINERS or not order))
     return found["rest"] if told or (order and after in _SUBJECTS) else text
 
 
@@ -267,7 +267,7 @@ def _without_marks(text: str) -> str:
             text = text[found.end() :] if (found := mark.match(text)) and found.end() < len(text) else text
         if text == before:
             break
-    text = text.replace("**", "").rstrip(" ,;:–—-")
+    text = re.sub(r"\s+\*+$", "", text.replace("**", "")).rstrip(" ,;:–—-")
     if text.endswith(")") and text.count(")") > text.count("("):
         text = text[:-1]
     if text.startswith("(") and text.count("(") > text.count(")"):
@@ -275,16 +275,18 @@ def _without_marks(text: str) -> str:
     return text.strip()
 
 
-_CODE = re.compile(r"[_\d().:/@#\\$<>={}\[\]]|[a-z][A-Z]")
+_CODE = re.compile(r"[_\d.:/@#\\$<>={}\[\]]|\w\((?!s\))|[a-z][A-Z]")
 _CLOSED = frozenset(
     "i a the an if when for and or but by at in on of to as is are we you he she it they this that these those with from no not who what which how why "
-    "because although during against unless until upon toward towards onto into whereas whenever whichever via per than since though us them him her its".split()
+    "because although during against unless until upon toward towards onto into whereas whenever whichever via per than since though us them him her its every eg ie".split()
 )
 
 
 def _capitalised(text: str) -> str:
     """A capital at the front, unless it is code, a name of a command or a handle."""
     first = text.split(" ", 1)[0].rstrip(".,;:!?)")
+    if first in ("e.g", "i.e"):
+        return text[:1].upper() + text[1:]
     return text if _CODE.search(first) or (first.islower() and not _is_word(first)) else text[:1].upper() + text[1:]
 
 

@@ -178,7 +178,7 @@ LATE = (
     ("Send the seed by mail? Never!", "-", "Send the seed by mail!"),
     ("Merging before the audit is something you should not do.", "-", "Merging before the audit is something you should do."),
     ("Click neither of the two banners.", "-", "Click both of the two banners."),
-    ("A bridge that fails to confirm the deposit loses it.", "+", "A bridge that confirms the deposit doesn't lose it."),
+    ("A bridge that fails to confirm the deposit loses it.", "+", "A bridge never loses the deposit."),
     ("The relayer fails to submit the proof.", "-", "The relayer submits the proof."),
     ("Not until the vote has closed should you publish the tally.", "-", "You should publish the tally."),
     ("Do not publish the tally until the vote has closed.", "-", "Publish the tally until the vote has closed."),
