@@ -14,7 +14,7 @@ from distill.passages import ReadPost
 from distill.scaffold import Place, Scaffold
 from distill.scorers import STANCES, Scorers, to_bp
 from distill.scoring import ScoredThread
-from distill.steptext import INJECTION, Clause, clause_frame, clauses, risk_flags
+from distill.steptext import Clause, clause_frame, clauses, injects, risk_flags
 from index.plain import fold
 from index.records import Frame, Passage, StanceKind
 
@@ -121,7 +121,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
 def _steps_at(scored: ScoredThread, place: Place, vector: Vectors) -> list[DraftStep]:
     post = scored.posts[place.post]
     passage = post.passage(place.passage)
-    if INJECTION.search(passage.text):
+    if injects(passage.text):
         return []
     frame = post.frames[place.passage]
     found = []
@@ -184,7 +184,7 @@ def hear_stances(scored: ScoredThread, homes: set[int], taken: set[Place], score
         for number, post in enumerate(scored.posts)
         if number not in homes
         for index, passage in enumerate(post.read.passages)
-        if Place(number, index) not in taken and not INJECTION.search(passage.text)
+        if Place(number, index) not in taken and not injects(passage.text)
     ]
     if not places:
         return []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from distill import polarity
+from distill.voices import other_voice
 from index.records import Frame
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'’/-]*|\d[\w.,]*|[^\sA-Za-z\d]")
@@ -118,7 +119,7 @@ def strip_openers(text: str) -> tuple[str, str | None]:
 
 def read_frame(text: str) -> Frame | None:
     """The main frame of a passage, or None where nothing in it says that someone does something."""
-    body, condition = strip_openers(text)
+    body, condition = strip_openers(_ASSENT.sub("", text, count=1))
     label = _LABEL.match(body)
     clause = body[label.end() :] if label and label.end() < len(body) and not _starts_imperative(body) else body
     if label and clause is not body:
@@ -135,12 +136,13 @@ def read_frame(text: str) -> Frame | None:
     negated = negated or polarity.denies(clause, place) or (clause is not body and polarity.denies(body, len(body) - len(rest)))
     if reminded := polarity.reminds(clause):
         verb, negated = verb_lemma(reminded) or verb, False
-    return Frame(verb, _object(rest), actor, modality, negated, condition, optional)
+    return Frame(verb, _object(rest), actor, other_voice(text) or modality, negated, condition, optional)
 
 
 _Parts = tuple[str, str, str | None, str, bool]
 
 
+_ASSENT = re.compile(r"^\s*(?:sure|great|ok(?:ay)?|cool|alright|perfect)[,!]\s+(?=\S)", re.I)
 _APOSTROPHES = str.maketrans("‘’ʼ´`", "'''''")
 # "Don't …", "never, ever …", "avoid …": up to the verb that is forbidden.
 _FORBIDDING = re.compile(
@@ -174,7 +176,7 @@ def _imperative(clause: str) -> _Parts | None:
         verb = words[at].lower() if len(words) > at else ""
         return (verb, clause.partition(words[at])[2], "we", "proposal", at == 2) if verb and is_base_verb(verb) else None
     at = 0
-    while at < len(words) - 1 and (words[at].lower().endswith("ly") or words[at].lower() == "always") and at < 2:  # "Carefully read …"
+    while at < len(words) - 1 and _is_adverb(words[at].lower()) and at < 2:  # "Carefully read …"
         at += 1
     verb = words[at].lower()
     if verb in NOT_IMPERATIVE or not is_base_verb(verb):
@@ -187,6 +189,10 @@ def _imperative(clause: str) -> _Parts | None:
     ):
         return None
     return verb, rest, None, "imperative", bool(_NEGATION.match(rest.strip()))
+
+
+def _is_adverb(word: str) -> bool:
+    return word == "always" or (word.endswith("ly") and not is_base_verb(word))  # "apply", "reply" are verbs
 
 
 def _modal(clause: str) -> _Parts | None:

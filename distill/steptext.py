@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 
 from distill.frames import NOT_IMPERATIVE, is_base_verb, known_word, read_frame, strip_openers, verb_lemma
@@ -30,7 +31,7 @@ _PHRASAL = frozenset(
 )
 
 _ADDRESSED = re.compile(
-    r"^(?P<who>you|we|one|everyone|users|people)\s+(?:(?P<may>can|could|should|must|may|shall)|(?:(?:will|may|might|should|also)\s+|['’]ll\s+)?(?P<need>need|have|want|ought|are required|are encouraged|are advised)\s+to)\s+"
+    r"^(?P<who>you|we|one|everyone|users|people)\s+(?:(?:(?:will|may|might|should|also)\s+|['’]ll\s+)?(?P<need>need|have|want|ought|are required|are encouraged|are advised)\s+to|(?P<may>can|could|should|must|may|shall))\s+"
     r"(?:(?:also|then|first|now|just|simply)\s+)*(?:(?:need|have)\s+to\s+)?(?P<rest>(?P<verb>[a-z]+)\b.*)$",
     re.I | re.S,
 )
@@ -62,17 +63,30 @@ _NEXT_VERB = re.compile(r"(?:\band\b|\bthen\b|,)\s+(?:(?:and|then|also|finally|l
 _SPLIT = re.compile(r"(?:,|;)\s+(?:and\s+)?(?:then\s+|finally\s+)?|\s+and\s+(?:then\s+)?|\s+then\s+|\s*(?:→|->|=>)\s*")
 LONGEST_PARTED = 2000  # characters: what is longer is no list of clicks, and stays whole
 
+_VALUE = (
+    r"0x[0-9a-f]{6,}|\b(?:bc1|[13])[a-z0-9]{20,}|\b[\w-]+\.eth\b|\b\d[\d,.]*\s*(?:eth|ether|btc|usdc|usdt|dai|sats?|satoshis?|op|usd|tokens?|coins?|euros?|\$)\b|[$€]\s?\d"
+    r"|\b(?:your|the|all|any|their|remaining|unlimited)\s+(?:[\w-]+\s+){0,2}?(?:tokens?|coins?|funds|eth|ether|btc|bitcoins?|sats|usdc|usdt|dai|balance|savings|spending|allowance)\b(?!\s+(?:house|holders?|network|chain|blockchain)\b)"
+)
 MONEY = re.compile(
-    r"\b(?:send|transfer|deposit|pay|approve|bridge|swap|withdraw|donate|wire)\b.{0,80}(?:0x[0-9a-f]{6,}|\b(?:bc1|[13])[a-z0-9]{20,}|\b\d[\d,.]*\s*(?:eth|btc|usdc|usdt|dai|sats?|op|usd|tokens?|euros?|\$)\b|[$€]\s?\d)",
+    rf"\b(?:send|transfer|deposit|pay|approv|bridg|swap|withdraw|donat|wir|mov|sweep|forward)(?:e|es|s|ing|ring|ping|al)?\b.{{0,80}}?(?:{_VALUE})",
     re.I | re.S,
 )
-SECRET = re.compile(r"\b(?:seed phrase|private key|recovery phrase|mnemonic|password)\b", re.I)
-COMMAND = re.compile(
-    r"(?:^|[\s`$#])(?:sudo|curl|wget|rm\s+-|chmod|bash\s+-c|eval|powershell|iex|pip install|npm (?:i|install)|docker run)\b"
+SECRET = re.compile(
+    r"\b(?:seed phrase|seed words?|your seed|private key|secret key|recovery (?:phrase|code|words?)|mnemonic|password|passphrase|(?:12|24|twelve|twenty-four)[ -]words?)\b",
+    re.I,
 )
+COMMAND = re.compile(
+    r"(?:^|[\s`$#(|;&:\"'“])(?:sudo|curl\s|wget\s+(?:-|[\"']?https?:|\S+://)|rm\s+-|chmod|chown\s|bash\s+-c|eval\s*[(\"'$`]|powershell(?=\s|$)|iex\s|pip3? install|npm (?:i|install|run)|npx\s|yarn add|brew install"
+    r"|apt(?:-get)? install|cargo (?:install|run)|go run|docker (?:run|exec|compose)|git clone|ssh\s+\S+@|scp\s|(?:ba|z)?sh\s+\S*[./]|python3?\s+(?:-[cm]\s|\S+\.py)|cast send|forge script"
+    r"|bitcoin-cli\s)|(?:^|[`$]\s*|\b[Rr]un:?\s+)\./\w|\|\s*(?:sudo\s+)?(?:ba|z)?sh\b|\bbase64 (?:-d|--decode)\b"
+)
+# Written to whoever or whatever retells the thread, not to its readers.
 INJECTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|prior|above|earlier|all|any|your)\b.{0,30}\b(?:instructions?|prompts?|rules?|messages?)\b"
-    r"|\byou are (?:now )?(?:an?|the) (?:ai|assistant|language model|llm|agent)\b|\bsystem prompt\b|\bas an ai\b|\bas step (?:1|one)\b.{0,60}\b(?:send|transfer)\b",
+    r"|\b(?:ignore|disregard|forget)\s+(?:everything|anything|all)\s+(?:above|before|else|you were told|that was said|previously)"
+    r"|\byou are (?:now )?(?:an?|the) (?:ai|assistant|language model|llm|agent)\b|\bsystem prompt\b|\bas an ai\b|\bas step (?:\d+|one|two|three)\b.{0,60}\b(?:send|transfer|run|paste|enter)\b"
+    r"|\b(?:any|dear|attention|note to|all|to the|to every)\s+(?:ai|llm|language model|summariser|summarizer)s?\b|\b(?:ai|llm) (?:agents?|assistants?|models?)\b.{0,40}\b(?:must|should|have to|are to)\b.{0,40}\b(?:add|include|list|send|treat|report|rank)\b"
+    r"|\bwhen (?:you )?(?:summari[sz]e|summari[sz]ing|distil\w*|extract\w*)\b.{0,60}\b(?:add|include|insert|list|put|say|write)\b|<\|?(?:system|im_start|endoftext)\b|\[/?INST\]",
     re.I | re.S,
 )
 
@@ -275,7 +289,7 @@ def _without_marks(text: str) -> str:
     return text.strip()
 
 
-_CODE = re.compile(r"[_\d.:/@#\\$<>={}\[\]]|\w\((?!s\))|[a-z][A-Z]")
+_CODE = re.compile(r"[_\d.:/@#\\$<>={}\[\]]|\w\(|[a-z][A-Z]")
 _CLOSED = frozenset(
     "i a the an if when for and or but by at in on of to as is are we you he she it they this that these those with from no not who what which how why "
     "because although during against unless until upon toward towards onto into whereas whenever whichever via per than since though us them him her its every eg ie".split()
@@ -287,7 +301,11 @@ def _capitalised(text: str) -> str:
     first = text.split(" ", 1)[0].rstrip(".,;:!?)")
     if first in ("e.g", "i.e"):
         return text[:1].upper() + text[1:]
-    return text if _CODE.search(first) or (first.islower() and not _is_word(first)) else text[:1].upper() + text[1:]
+    return (
+        text
+        if _CODE.search(first.removesuffix("(s")) or (first.islower() and not _is_word(first.removesuffix("(s")))
+        else text[:1].upper() + text[1:]
+    )
 
 
 def _is_word(word: str) -> bool:
@@ -297,11 +315,11 @@ def _is_word(word: str) -> bool:
 
 def risk_flags(text: str) -> list[str]:
     """What a reader should be warned of: steps that move money, ask for secrets or run commands."""
-    flags = []
-    if MONEY.search(text):
-        flags.append("moves-money")
-    if SECRET.search(text):
-        flags.append("names-secret")
-    if COMMAND.search(text):
-        flags.append("runs-command")
-    return flags
+    seen = unicodedata.normalize("NFKC", text)
+    found = {"moves-money": MONEY, "names-secret": SECRET, "runs-command": COMMAND}
+    return [flag for flag, pattern in found.items() if pattern.search(seen)]
+
+
+def injects(text: str) -> bool:
+    """Whether words are aimed at the program that reads them: such a passage is no evidence of anything."""
+    return bool(INJECTION.search(unicodedata.normalize("NFKC", text)))
