@@ -34,6 +34,7 @@ NEAR_STEP_BP = 4500  # from which a stance speaks of a step
 STANCE_BP: dict[StanceKind, int] = {"support": 1400, "dissent": 1200, "amendment": 1400}
 MOST_STANCES = 24
 MOST_HEARD = 24  # passages of one thread that are encoded to hear what they say of the steps
+ECHO_WORDS = 7  # words from which the same words by two people are no accident ("works for me, thanks" is)
 _WORD = re.compile(r"\w+")
 
 
@@ -104,15 +105,19 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
                 steps.append(step)
             else:
                 twin.statements += step.statements
+                twin.flags = sorted({*twin.flags, *step.flags})
     home = scored.posts[scaffold.post].read.post
     for place in scaffold.added:
         author = scored.posts[place.post].read.post.author
         for step in _steps_at(scored, place, vectors[place]):
             twin = _twin(step, steps)
             if twin is not None:
-                twin.statements += step.statements
-                if author != home.author:
+                if author != home.author and set(step.flags) - set(twin.flags):
+                    continue  # nor does it as a restatement that says one thing more
+                if author != home.author and not _echoes(scored, step, twin):
                     twin.supporters.add(author)
+                twin.statements += step.statements
+                twin.flags = sorted({*twin.flags, *step.flags})
             elif author == home.author or not step.flags:  # a stranger's risky step never slips into another's procedure
                 steps.insert(_position(step, steps), step)
     return steps
@@ -142,6 +147,17 @@ def _twin(step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
         if near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb):
             return other
     return None
+
+
+def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
+    """Whether a statement is a copy of one that stands: the same words under another name are no other voice."""
+    new, *known = (_said(scored, statement) for statement in (step.statements[0], *twin.statements))
+    return any(len(new & old) * 10 >= 8 * max(len(new), len(old)) for old in known)
+
+
+def _said(scored: ScoredThread, statement: Statement) -> set[str]:
+    passage = scored.posts[statement.place.post].passage(statement.place.passage)
+    return set(_WORD.findall(fold(passage.text[statement.clause.start : statement.clause.end])))
 
 
 def same_polarity(a: Frame | None, b: Frame | None) -> bool:
@@ -240,15 +256,25 @@ def attach_stances(
 ) -> list[DraftStance]:
     """The stances that speak of these steps rather than of a rival's; with `leftover` also those that speak of no step.
 
-    An author neither supports nor objects to a procedure of their own.
+    An author neither supports nor objects to a procedure of their own. Words that stood before, under whatever name, are
+    heard once, and risky words of a stranger are not put beside a step that is not as risky itself.
     """
     stances: list[DraftStance] = []
+    said: set[str] = set()
     home = scored.posts[scaffold.post].read.post.author
     everything = [*steps, *others]
     for stance in heard:
         if scored.posts[stance.place.post].read.post.author == home and stance.kind != "amendment":
             continue
+        text = scored.posts[stance.place.post].passage(stance.place.passage).text
+        words = fold(text)
+        if words in said:
+            continue
+        if len(_WORD.findall(words)) >= ECHO_WORDS:
+            said.add(words)
         step = _spoken_of(scored, stance.place, everything, stance.vector)
+        if stance.kind != "dissent" and set(risk_flags(text)) - set(everything[step].flags if step is not None else ()):
+            continue
         if step is not None and step < len(steps):
             stances.append(DraftStance(stance.kind, step, stance.place))
             _count_voice(scored, steps[step], stance.kind, stance.place)

@@ -6,7 +6,6 @@ A draft is plain JSON (integers, strings), so that it can lie in the store until
 from __future__ import annotations
 
 import base64
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,13 +16,14 @@ from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gat
 from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
+from distill.languages import other_language, speaks_english
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
 from distill.report import sequence, thread_report
 from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
-from distill.steptext import Clause, step_text
+from distill.steptext import Clause, injects, step_text
 from index.config import DistillConfig
 from index.tables_discussion import StoredThread
 from index.tables_procedures import KeptPassage, ThreadWork
@@ -37,17 +37,15 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 MOST_CITATIONS = 4
-_ENGLISH = frozenset(
-    "the of to and a in is it you that for on with as are this be at or have from not by but what all were we when your can there an which their if will do about how then them would so these has more could".split()
-)
 
 
 def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model) -> ThreadWork:
     """The drafts of a thread, or the reason why there are none."""
     began = time.thread_time_ns()
     read = read_thread(thread)
-    if not speaks_english(read):
+    if not speaks_english([post.post.plain for post in read.posts]):
         return _work(read, input_hash, began, Verdict(False, 0, "not in English"), None, [], (), config)
+    read = _in_english(read)
     scored = score_thread(read, scorers, model.read)
     scaffold = find_scaffold(scored)
     places = [*scaffold.steps, *scaffold.added] if scaffold else []
@@ -66,7 +64,7 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     if not found:
         few = replace(verdict, emitted=False, reason="fewer distinct steps than a procedure has")
         return _work(read, input_hash, began, few, scored, [], (), config, scaffold, judged)
-    goal = goals.goal_of(thread.title, _heading(scored, scaffold))
+    goal = _goal(scored, scaffold)
     vector = model.encode([goal])[0]
     taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
     stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, model.encode)
@@ -80,10 +78,10 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     return _work(read, input_hash, began, verdict, scored, drafts, kept, config, scaffold, judged)
 
 
-def speaks_english(read: ReadThread) -> bool:
-    """A thread in another language is said so and left out: its verbs would be misread."""
-    words = [w for post in read.posts for w in re.findall(r"[^\W\d_]+", post.post.plain[:2000].lower())][:600]
-    return len(words) < 20 or sum(w in _ENGLISH for w in words) * 100 >= len(words) * 12
+def _in_english(read: ReadThread) -> ReadThread:
+    """The thread without the words of posts in other languages; the posts stay, so that places keep their numbers."""
+    posts = tuple(replace(post, passages=(), contexts=()) if other_language(post.post.plain) else post for post in read.posts)
+    return replace(read, posts=posts)
 
 
 def _work(
@@ -112,6 +110,12 @@ def _work(
     )
 
 
+def _goal(scored: ScoredThread, scaffold: Scaffold) -> str:
+    """Title and heading as a goal; words that are aimed at the reading program are none, then the first step has to do."""
+    title, heading = ("" if injects(text) else text for text in (scored.read.thread.title, _heading(scored, scaffold)))
+    return goals.goal_of(title, heading) or goals.goal_of(scored.posts[scaffold.post].passage(scaffold.steps[0].passage).text, "")
+
+
 def _heading(scored: ScoredThread, scaffold: Scaffold) -> str:
     return scored.posts[scaffold.post].read.contexts[scaffold.steps[0].passage].heading if scaffold.steps else ""
 
@@ -130,6 +134,7 @@ def _draft(
     thread = scored.read.thread
     home = scored.posts[scaffold.post].read
     used = {s.place.passage for step in steps for s in step.statements if s.place.post == scaffold.post}
+    unfit = used | {index for index, passage in enumerate(home.passages) if injects(passage.text)}
     number = {index: place + 1 for place, index in enumerate(order.sequence)}
     written = [
         _step(scored, steps[index], number[index], order.after[place], corrections.get(index)) for place, index in enumerate(order.sequence)
@@ -139,11 +144,11 @@ def _draft(
         "source": thread.source,
         "title": goal,
         "goal": goal,
-        "purpose": goals.purpose_of(home, used),
-        "preconditions": goals.preconditions_of(home, used),
+        "purpose": goals.purpose_of(home, unfit),
+        "preconditions": goals.preconditions_of(home, unfit),
         "roles": sorted({step["actor"] for step in written if step["actor"]}),
         "tools": goals.tools_of([step["text"] for step in written]),
-        "verification": goals.checks_of(home, used),
+        "verification": goals.checks_of(home, unfit),
         "ordered": order.ordered,
         "steps": written,
         "stances": [

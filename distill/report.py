@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from distill.languages import other_language
 from distill.scaffold import IN_SCAFFOLD_BP, Scaffold, acts, weight
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def thread_report(
     return {
         "posts": len(read.posts),
         "language": "en" if scored else "other",  # only English is scored
+        "other_language_posts": sum(other_language(post.post.plain) for post in read.posts),
         "left_out_passages": sum(post.left_out for post in read.posts),
         "min_steps": config.min_steps,
         "threshold_bp": config.thread_threshold_bp,
