@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from distill.amend import DraftStance, DraftStep, Statement
+from distill.polarity import negations
 from distill.scaffold import Place
 from distill.scoring import ScoredThread
-from distill.steptext import INJECTION, Clause, risk_flags, step_text
+from distill.steptext import Clause, injects, risk_flags, step_text
 
 _NAMED = r"(?P<{}>[\"“'`‘]?[^\s.;:!?][^.;:!?\n\"”]{{0,60}}?)[\"”'`’]?"
 _END = r"(?=\s*(?:[.;:!?,)\n]|$|\bas\b|\bfor\b|\bin\b|\bbecause\b|\bsince\b|\bto\b|\bwhen\b|\bif\b))"
@@ -61,7 +62,8 @@ def correct_steps(scored: ScoredThread, steps: Sequence[DraftStep], stances: lis
         changed = _substitute(accepted[step].text if step in accepted else texts[step], old, new)
         if changed is None or set(risk_flags(changed)) - set(risk_flags(texts[step])):
             continue
-        if _is_accepted(scored, steps[step], place, by_others=not risk_flags(texts[step])):
+        harmless = not risk_flags(texts[step]) and negations(changed) == negations(texts[step])
+        if _is_accepted(scored, steps[step], place, by_others=harmless):
             accepted[step] = Correction(step, place, clause, changed)
         if not any(stance.place == place for stance in stances) and _author(scored, place) != _author(scored, _first(steps[step])):
             stances.append(DraftStance("amendment", step, place))
@@ -71,7 +73,7 @@ def correct_steps(scored: ScoredThread, steps: Sequence[DraftStep], stances: lis
 def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Clause]]:
     for number, post in enumerate(scored.posts):
         for index, passage in enumerate(post.read.passages):
-            if len(passage.text) > 400 or INJECTION.search(passage.text):
+            if len(passage.text) > 400 or injects(passage.text):
                 continue
             for pattern in _REPLACES:
                 found = pattern.search(passage.text)
@@ -104,7 +106,8 @@ def _substitute(text: str, old: str, new: str) -> str | None:
 def _is_accepted(scored: ScoredThread, step: DraftStep, place: Place, by_others: bool) -> bool:
     """Whether the step's author corrects their own words or gives way, or enough others agree and nobody refuses.
 
-    Not `by_others` where the step moves money or runs commands: a handful of accounts is cheap, an address is not.
+    Not `by_others` where the step moves money or runs commands, or would come to say the contrary: a handful of accounts
+    is cheap, an address is not.
     """
     author, corrector = _author(scored, _first(step)), _author(scored, place)
     if author == corrector:

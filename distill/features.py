@@ -32,7 +32,7 @@ _SPECIFIC = re.compile(
     r"\b(?:will (?:build|deliver|launch|release|develop|hire)|milestones?|deliverables?|budget|our team|roadmap|changelog|release notes|added|fixed|removed)\b",
     re.I,
 )
-_CODEY = re.compile(r"[{}=<>\\^|]|\w+\(\w*\)|0x[0-9a-f]+|\b[A-Z]{2,}_[A-Z_]+\b|OP_\w+|\bEIP-?\d+|\bERC-?\d+|\bBIP-?\d+")
+_CODEY = re.compile(r"[{}=<>\\^|]|\w\(\w*\)|0x[0-9a-f]+|\b[A-Z]{2,}_[A-Z_]+\b|OP_\w+|\bEIP-?\d+|\bERC-?\d+|\bBIP-?\d+")
 
 
 def _bucket(token: str) -> int:

@@ -68,6 +68,7 @@ _STATED = re.compile(
     rf"^\W*(?!what\b|whoever\b|why\b)(?:(?!(?<!think)(?<!propose)(?<!suggest)(?<!recommend) that | and (?:{_AUX}|cannot) )[^,;:?.]){{0,80}}?"
     rf"\b(?:{_AUX} (?:\w+ly )?not\b(?! only\b| merely\b)|cannot|no longer|never)(?!\S)"
 )
+_NEGATIVE = re.compile(rf"\b(?:not|cannot|never|{_NONE}|neither|nor|avoid|without|unless|refrain)\b")
 _ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)")
 _CONDITIONAL = re.compile(r"^\W*(?:if|unless|when|whenever|once|while|because|since|as long as|although|though|in case|should)\b")
 _BOUNDARY = re.compile(r"[.;:—–!?]\s+|,\s+(?:but|and|so|then|we|you|they|the|it|this|any)\s")
@@ -81,6 +82,11 @@ def plain_signs(text: str) -> str:
 
 def _written_out(found: re.Match[str]) -> str:
     return {"ca": "can", "wo": "will"}.get(found[1], found[1]) + " not"
+
+
+def negations(text: str) -> list[str]:
+    """The words of a text that negate, in order."""
+    return _NEGATIVE.findall(plain_signs(text))
 
 
 def main_part(text: str) -> str:
