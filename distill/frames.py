@@ -27,8 +27,12 @@ OPENER = re.compile(
     re.I,
 )
 _CONDITION = re.compile(
-    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every|whatever|no matter)\b[^,;:]{2,140}?)(?:\s*[,;:]\s+|\s+(?=then\s+[a-z]))",
+    r"^\s*(?P<condition>(?:if|when|whenever|once|after|before|unless|until|upon|during|while|in case|as soon as|where|for each|for every|assuming|provided|within|by the end of|at the end of|every|whatever|no matter)\b[^,;:]{2,140}?)\s*[,;:]\s+",
     re.I,
+)
+# "If you have none then ask": no comma, but no modal before "then" either ("if it can then be opened").
+_IF_THEN = re.compile(
+    r"^\s*(?P<condition>if\b[^,;:]{2,140}?(?<!can)(?<!would)(?<!will)(?<!could)(?<!may)(?<!should)(?<!must))\s+(?=then\s+[a-z])", re.I
 )
 _TAIL_CONDITION = re.compile(
     r"\b(?P<condition>(?:if|unless|only when|when|once|as soon as|provided that|in case|until)\s+[^.;,]{4,140})[.;,]?\s*$", re.I
@@ -108,7 +112,7 @@ def strip_openers(text: str) -> tuple[str, str | None]:
     for _ in range(4):
         before = text
         text = text[m.end() :] if (m := OPENER.match(text)) and m.end() < len(text) else text
-        if (m := _CONDITION.match(text)) and m.end() < len(text):
+        if (m := _CONDITION.match(text) or _IF_THEN.match(text)) and m.end() < len(text):
             condition = condition or m["condition"].strip()
             text = text[m.end() :]
         text = text[m.end() :] if (m := _PURPOSE.match(text)) and m.end() < len(text) else text
@@ -205,7 +209,7 @@ def _modal(clause: str) -> _Parts | None:
     if lemma is None:
         return None
     modal = match["modal"].lower().replace("’", "'")
-    before = " ".join(polarity.plain_signs(clause[: match.start()]).split()[-2:])
+    before = polarity.plain_signs(clause[max(0, match.start() - 30) : match.start()])
     negated = bool(_NOT.search(f"{modal} {between} {verb}")) or before.endswith(("not", "never", "no longer"))
     modality = _MODALITY.get(modal, "obligation" if "to" in modal or "for" in modal else "statement")
     if _PROPOSAL.search(clause[: match.start()]):

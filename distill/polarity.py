@@ -74,6 +74,13 @@ _CONDITIONAL = re.compile(r"^\W*(?:if|unless|when|whenever|once|while|because|si
 _BOUNDARY = re.compile(r"[.;:—–!?]\s+|,\s+(?:but|and|so|then|we|you|they|the|it|this|any)\s")
 
 
+# Most passages negate nothing; only those that hold one of these are looked at more closely.
+_HINT = re.compile(
+    r"\bno(?:t|ne|body|thing|r)?\b|\bn(?:ever|either)\b|cannot|n['’‘ʼ´`]t\b|do'nt|\b(?:do|does|did|is|are|was|were|should|must|ca|could|would|wo|have|has|need)nt\b|avoid|refrain|stop|quit|cease|hold off|fail|forbid|prohibit|disallow|discourage|banned|mistake|bad idea|un(?:necessary|wise|safe)|dangerous|against",
+    re.I,
+)
+
+
 def plain_signs(text: str) -> str:
     """Lower case, one kind of apostrophe, contractions of "not" written out, single spaces: what the patterns read."""
     lowered = " ".join(text.translate(_SIGNS).lower().split())
@@ -103,12 +110,14 @@ def main_part(text: str) -> str:
 
 def reminds(text: str) -> str | None:
     """The verb of what is to be done in "don't forget to …", "it can't hurt to …", "why not …"; else None."""
-    found = _REMINDER.search(main_part(text))
+    found = _REMINDER.search(main_part(text)) if _HINT.search(text, 0, READ) else None
     return next((verb for verb in found.groups() if verb), None) if found else None
 
 
 def denies(clause: str, place: int) -> bool:
     """Whether the action whose verb ends at `place` of a clause is negated, seen within its own part of the clause."""
+    if not _HINT.search(clause, 0, READ):
+        return False
     begin = max((found.end() for found in _BOUNDARY.finditer(clause[:READ]) if found.end() < place), default=0)
     part = main_part(clause[begin:])
     if any(pattern.search(part) for pattern in _DENIALS):
@@ -118,6 +127,8 @@ def denies(clause: str, place: int) -> bool:
 
 def denial(clause: str) -> tuple[str, str] | None:
     """What stands up to the end of the main negation of a clause and what behind it, None where there is no negation."""
+    if not _HINT.search(clause, 0, READ):
+        return None
     part = main_part(clause)
     found = next((match for pattern in (*_DENIALS, _STATED) if (match := pattern.search(part))), None)
     return (part[: found.end()], part[found.end() :]) if found else None
