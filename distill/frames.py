@@ -155,7 +155,7 @@ _FORBIDDING = re.compile(
     re.I,
 )
 _FORBIDDING_HEAD = re.compile(r"^\W*(?:please\s+)?(?:don|do\s|never|be\s|under\s+no|on\s+no|in\s+no|by\s+no|at\s+no)", re.I)
-_NOT = re.compile(r"\b(?:not(?! (?:only|merely)\b)|never|cannot)\b|\b(?:ca|wo|should|must|could|would|need)n'?t\b")
+_DENYING = re.compile(r"\b(?:not(?! (?:only|merely)\b)|never|cannot)\b|\b(?:ca|wo|should|must|could|would|need)n'?t\b")
 
 
 def _starts_imperative(text: str) -> bool:
@@ -180,7 +180,7 @@ def _imperative(clause: str) -> _Parts | None:
         verb = words[at].lower() if len(words) > at else ""
         return (verb, clause.partition(words[at])[2], "we", "proposal", at == 2) if verb and is_base_verb(verb) else None
     at = 0
-    while at < len(words) - 1 and _is_adverb(words[at].lower()) and at < 2:  # "Carefully read …"
+    while at < len(words) - 1 and _before_verb(words[at].lower()) and at < 2:  # "Carefully read …"
         at += 1
     verb = words[at].lower()
     if verb in NOT_IMPERATIVE or not is_base_verb(verb):
@@ -195,7 +195,7 @@ def _imperative(clause: str) -> _Parts | None:
     return verb, rest, None, "imperative", bool(_NEGATION.match(rest.strip()))
 
 
-def _is_adverb(word: str) -> bool:
+def _before_verb(word: str) -> bool:
     return word == "always" or (word.endswith("ly") and not is_base_verb(word))  # "apply", "reply" are verbs
 
 
@@ -210,7 +210,7 @@ def _modal(clause: str) -> _Parts | None:
         return None
     modal = match["modal"].lower().replace("’", "'")
     before = polarity.plain_signs(clause[max(0, match.start() - 30) : match.start()])
-    negated = bool(_NOT.search(f"{modal} {between} {verb}")) or before.endswith(("not", "never", "no longer"))
+    negated = bool(_DENYING.search(f"{modal} {between} {verb}")) or before.endswith(("not", "never", "no longer"))
     modality = _MODALITY.get(modal, "obligation" if "to" in modal or "for" in modal else "statement")
     if _PROPOSAL.search(clause[: match.start()]):
         modality = "proposal"
@@ -238,13 +238,13 @@ def _denied(clause: str) -> _Parts | None:
     before, behind = denied
     words = ["", *_WORD.findall(behind)[:6]]
     for at, word in enumerate(words[1:], start=1):
-        if (lemma := verb_lemma(word)) and word not in _HELPERS and words[at - 1] not in _BEFORE_NOUNS:
+        if (lemma := verb_lemma(word)) and word not in _AUXILIARIES and words[at - 1] not in _BEFORE_NOUNS:
             return lemma, behind.partition(word)[2], None, modality, True
-    lemma = next((lemma for word in reversed(_WORD.findall(before)) if word not in _HELPERS and (lemma := verb_lemma(word))), None)
+    lemma = next((lemma for word in reversed(_WORD.findall(before)) if word not in _AUXILIARIES and (lemma := verb_lemma(word))), None)
     return (lemma, behind, None, modality, True) if lemma else None
 
 
-_HELPERS = frozenset(
+_AUXILIARIES = frozenset(
     "is are was were am be been being have has had do does did can could may might must shall should will would to not".split()
 )
 _BEFORE_NOUNS = frozenset("the a an any all each its their our your his her this that these those of in on at for with no".split())
@@ -584,7 +584,7 @@ def _finite(words: Sequence[str], clause: _Clause, place: int, before: str) -> s
     """The form of a verb that stands without a helper, "" where the word is rather something else."""
     word, lemma = words[place], verb_lemma(words[place])
     after = words[place + 1] if place + 1 < clause.end else ""
-    if lemma is None or word in _NOT_IMPERATIVE or _is_adverb(word) or after in _HELPERS or after in ("of", "'", "/", "-"):
+    if lemma is None or word in NOT_IMPERATIVE or _is_adverb(word) or after in _HELPERS or after in ("of", "'", "/", "-"):
         return ""
     form = _form(word, lemma)
     if not all(_is_adverb(w) or OPENER.match(w + " ") for w in words[clause.first : place]):

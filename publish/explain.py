@@ -235,6 +235,8 @@ def _seen(told: Mapping[str, Any]) -> str:
         ]
         left_out = told["report"].get("left_out_passages", 0)
         parts += [f"{left_out:,} passages left out, their posts are too long"] if left_out else []
+        foreign = told["report"].get("other_language_posts", 0)
+        parts += [f"{_count(foreign, 'post')} in other languages left out"] if foreign and told["language"] == "en" else []
         parts += [{"en": "in English", "other": "not in English"}[told["language"]]] if told["language"] in ("en", "other") else []
     return "; ".join(parts) + "."
 

@@ -123,7 +123,7 @@ def report_on(store: Store, **changes: Any) -> dict[str, Any]:
         {"fact": "unheard of", "adds": -5, "above": 0},
     ]
     report = {
-        "posts": 9, "language": "en", "left_out_passages": 0, "min_steps": 3, "threshold_bp": 3500, "gate_bp": 2100,
+        "posts": 9, "language": "en", "other_language_posts": 0, "left_out_passages": 0, "min_steps": 3, "threshold_bp": 3500, "gate_bp": 2100,
         "odds": {"total": -13000, "start": -8000, "rest": -5195, "facts": facts},
         "surest": [{"post": first, "start": 0, "end": 20, "bp": 4000, "step_bp": 5000}, {"post": second, "start": 0, "end": 9, "bp": 3000, "step_bp": 900}],
         "scaffold": {"post": first, "steps": 4, "added": 1, "candidates": [{"post": first, "weight": 9000, "steps": 4}, {"post": second, "weight": 3000, "steps": 0}]},
