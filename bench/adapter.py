@@ -38,10 +38,10 @@ from index.embed import load_base, padded, tokenized
 ROOT = Path(__file__).parent
 OUT = ROOT.parent / "distill" / "weights" / ADAPTER
 FROZEN, RANK, SCALE = 3, 8, 2.0  # layers left as they are; rank of the adapter; what its output is multiplied by
-EPOCHS, RATE, HEADS_RATE, WARM_UP = 4, 1e-3, 2e-3, 0.1
+EPOCHS, RATE, HEADS_RATE, WARM_UP = 2, 1e-3, 2e-3, 0.1
 BATCH_TOKENS = 3072
 MOST_IN_PROCEDURAL, MOST_IN_OTHER = 12, 4  # windows of a thread that an epoch sees; all with a label always
-FOLDS = 2
+FOLDS = 3
 Floats = np.ndarray[Any, Any]
 
 

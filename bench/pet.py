@@ -25,8 +25,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from distill.activities import read_activities
 from distill.drafts import distill_thread
-from distill.frames import read_activities, read_frame, verb_lemma
+from distill.frames import read_frame, verb_lemma
 from distill.passages import ReadThread, read_thread
 from distill.pipeline import lazy_model
 from distill.scaffold import IN_SCAFFOLD_BP, find_scaffold

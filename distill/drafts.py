@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from distill import goals
+from distill.activities import read_activities
 from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances, vectors_of
 from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 MOST_CITATIONS = 4
+_NOBODY = frozenset("i you he she it we they who one everyone someone anyone there this that these those other please".split())
 
 
 def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model) -> ThreadWork:
@@ -194,13 +196,6 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...],
     first_post = scored.posts[first.place.post].read.post
     voices = {scored.posts[s.place.post].read.post.author for s in statements}
     flags = [*step.flags, "one-voice"] if step.flags and len(voices) == 1 else list(step.flags)
-    actor = (
-        frame.actor
-        if frame
-        and frame.actor
-        and frame.actor.lower() not in ("you", "we", "i", "it", "this", "that", "they", "one", "there", "which", "who")
-        else None
-    )
     citations = [_citation(scored, s.place, s.clause) for s in statements[: MOST_CITATIONS - bool(correction)]]
     if correction:
         citations.append(_citation(scored, correction.place, correction.clause))
@@ -208,7 +203,7 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...],
         "n": n,
         "text": correction.text if correction else text,
         "previous_text": text if correction else None,
-        "actor": actor,
+        "actor": _actor(passage.text[lead.clause.start : lead.clause.end]),
         "condition": frame.condition if frame else None,
         "after": list(after),
         "optional": bool(frame and frame.optional),
@@ -221,6 +216,15 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...],
         "first_said_by": first_post.author,
         "first_said_in": first_post.id,
     }
+
+
+def _actor(text: str) -> str | None:
+    """Who does the first thing that the step says, where it names somebody: copied, and never a mere pronoun."""
+    activities = read_activities(text)
+    if not activities or not activities[0].actor:
+        return None
+    named = " ".join(text[slice(*activities[0].actor)].split())
+    return None if named.lower() in _NOBODY else named
 
 
 def _created(scored: ScoredThread, statement: Statement) -> tuple[str, str]:

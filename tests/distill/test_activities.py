@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.frames import read_activities
+from distill.activities import read_activities
 
 CASES: list[tuple[str, list[tuple[str, str | None, str | None]]]] = [
     # (text, [(verb, object, actor)])
