@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from distill.drafts import pack
 from distill.frames import read_frame
-from distill.link import clusters, link, match_steps
+from distill.link import clusters, link, match_steps, opposite, rarity, read_goal, same_goal_bp
 from distill.versions import evidence, lineages, new_id, version_id
 from index.tables_procedures import StoredProcedure
 from tests.distill.builders import SOURCE, axis, between, draft, floats_in
@@ -74,24 +77,27 @@ def test_how_much_makes_a_copy(left: Sequence[int], right: Sequence[int], joined
         assert [entry.alternatives for entry in linked.values()] == [{1}, {0}]
 
 
-def test_a_shared_goal_is_needed_to_compare_and_a_near_one_to_be_alternatives() -> None:
-    far, some, near = between(60, 61, 0.3), between(60, 61, 0.5), between(60, 61, 0.8)
-    assert len(link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(1, 2, 3), far)])) == 2
-    assert len(link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(1, 2, 3), some)])) == 1
-    others = [link([draft(1, 1, axes(1, 2, 3), GOAL), draft(2, 2, axes(4, 5, 6), goal)]) for goal in (far, some, near)]
+def test_drafts_are_compared_by_a_shared_goal_and_alternatives_by_a_near_one() -> None:
+    far, some, near = between(60, 61, 0.3), between(60, 61, 0.55), between(60, 61, 0.8)
+    assert len(link([draft(1, 1, axes(1, 2, 3, 4, 5), GOAL), draft(2, 2, axes(1, 2, 3, 14, 15), far)])) == 2
+    assert len(link([draft(1, 1, axes(1, 2, 3, 4, 5), GOAL), draft(2, 2, axes(1, 2, 3, 14, 15), some)])) == 1
+    one, other = (named(draft(n, n, axes(n, n + 1, n + 2), GOAL), "Grow apple trees") for n in (1, 4))
+    others = [link([one, {**other, "goal_vector": pack(goal)}]) for goal in (far, some, near)]
     assert [linked[0].alternatives for linked in others] == [set(), set(), {1}]
 
 
 def test_the_same_verb_lowers_the_bar() -> None:
     a, b = draft(1, 1, axes(1), GOAL, ["open"]), draft(2, 2, [between(1, 2, 0.69)], GOAL, ["open"])
-    assert match_steps(a, b) == [(0, 0)]
-    assert match_steps(a, {**b, "step_verbs": ["close"]}) == match_steps({**a, "step_verbs": [""]}, {**b, "step_verbs": [""]}) == []
+    assert match_steps(a, b).pairs == [(0, 0)]
+    assert (
+        match_steps(a, {**b, "step_verbs": ["tell"]}).pairs == match_steps({**a, "step_verbs": [""]}, {**b, "step_verbs": [""]}).pairs == []
+    )
 
 
 def test_steps_match_one_to_one_best_first() -> None:
     a, b = draft(1, 1, [axis(1), between(1, 2, 0.9)], GOAL), draft(2, 2, axes(1), GOAL)
-    assert match_steps(a, b) == [(0, 0)]
-    assert match_steps(a, {**b, "step_vectors": [""]}) == []
+    assert match_steps(a, b).pairs == [(0, 0)]
+    assert match_steps(a, {**b, "step_vectors": [""]}).pairs == []
 
 
 def negated(made: dict[str, Any], text: str) -> dict[str, Any]:
@@ -104,7 +110,124 @@ def test_opposite_steps_do_not_match() -> None:
     """ "Do not delete the backup" is near to "Delete the backup" in every embedding, and no copy of it."""
     a = negated(draft(1, 1, axes(1, 2, 3), GOAL, ["delete", "", ""]), "Delete the backup")
     b = negated(draft(2, 2, [between(1, 9, 0.95), axis(2), axis(3)], GOAL, ["delete", "", ""]), "Do not delete the backup")
-    assert (0, 0) not in match_steps(a, b)
+    assert (0, 0) not in match_steps(a, b).pairs
+    assert len(link([a, b])) == 2
+
+
+def named(made: dict[str, Any], goal: str, *steps: str) -> dict[str, Any]:
+    """The draft with another goal, and with these words for its first steps."""
+    made = copy.deepcopy(made) | {"goal": goal}
+    for step, text in zip(made["steps"], steps, strict=False):
+        step["text"] = text
+    return made
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("Send the tokens to Arbitrum", "Send the tokens to Optimism", False),
+        ("Send the tokens to Arbitrum", "Transfer the tokens to Arbitrum", True),
+        ("Send the tokens to Arbitrum", "Send the tokens to the other network", True),
+        ("Wait for ten minutes", "Wait for 3 minutes", False),
+        ("Wait for twenty-eight days", "Wait 28 days", True),
+        ("Wait for 1,000 blocks", "Wait for 1000 blocks", True),
+        ("Do NOT forget the key", "Do not forget the key", True),
+    ],
+)
+def test_steps_with_names_or_numbers_of_their_own_differ(left: str, right: str, same: bool) -> None:
+    a, b = (named(draft(n, n, axes(1), GOAL), "Plant", text) for n, text in ((1, left), (2, right)))
+    matched = match_steps(a, b)
+    assert (matched.pairs, matched.clashes) == (([(0, 0)], 0) if same else ([], 1))
+
+
+def test_a_near_step_that_differs_makes_another_procedure() -> None:
+    texts = ("Open the page", "Choose Arbitrum as the target", "Confirm it", "Wait", "Look at the balance")
+    a = named(draft(1, 1, axes(1, 2, 3, 4, 5), GOAL), "Bridge", *texts)
+    b = named(draft(2, 2, axes(1, 2, 3, 4, 5), GOAL), "Bridge", *(text.replace("Arbitrum", "Optimism") for text in texts))
+    assert len(link([a, b])) == 2 and len(link([a, {**b, "steps": a["steps"]}])) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "undone"),
+    [("lock", "unlock", True), ("stake", "unstake", True), ("deposit", "withdraw", True), ("cover", "discover", True), ("open", "open", False),
+     ("", "un", False), ("send", "post", False), ("up", "deup", False)],
+)  # fmt: skip
+def test_verbs_that_undo_each_other(one: str, other: str, undone: bool) -> None:
+    assert opposite(one, other) == opposite(other, one) == undone
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "odd"),
+    [
+        ("Grants of cycle 13", "Grants of cycle 19", True),
+        ("Grants of cycle 13", "How grants of cycle 13 are made", False),
+        ("Weekly call, March notes", "Weekly call, April notes", True),
+        ("Weekly call #", "Weekly call #", True),
+        ("Release of v29.1", "Release of 29.1", False),
+        ("ABC-123: locked tokens", "ABC-456: locked tokens", False),
+        ("Compile it on Debian with care", "Compile it on Windows with care", True),
+        ("Compile It On Debian", "Compile It On Windows", False),  # every word has a capital: no telling which are names
+        ("Stake with Rocket Pool at home", "Stake ETH with rocket pool at home", False),
+        ("Enable the login", "Disable the login", True),
+        ("May we plant trees", "May I plant 2 trees", False),
+    ],
+)
+def test_goals_at_odds(one: str, other: str, odd: bool) -> None:
+    a, b = read_goal(one), read_goal(other)
+    weights = rarity([a.words, b.words])
+    assert (same_goal_bp(a, b, weights, 9000) == 0) == (same_goal_bp(b, a, weights, 9000) == 0) == odd
+
+
+def test_rare_words_weigh_more_in_whole_numbers() -> None:
+    weights = rarity([frozenset({"token", "vault"}), frozenset({"token", "bridge"}), frozenset({"token"})])
+    assert weights == {"token": 41, "vault": 200, "bridge": 200}  # ⌊100 · log2(4/3)⌋, ⌊100 · log2(4/1)⌋
+    assert rarity([]) == {} and same_goal_bp(read_goal(""), read_goal(""), {}, 0) == 0
+
+
+def test_a_copy_under_another_title_is_found_by_its_steps() -> None:
+    elsewhere = draft(2, 2, axes(1, 2, 3, 4), axis(50))
+    linked = link([draft(1, 1, axes(1, 2, 3, 4), GOAL), elsewhere, draft(3, 3, axes(5, 6, 7), axis(50))])
+    assert {index: entry.copies for index, entry in linked.items()} == {0: [1], 2: []}
+
+
+def test_a_chain_of_likenesses_joins_nothing_to_what_it_is_not_like() -> None:
+    """The second is a paraphrase of the first and the third of the second, but the third is none of the first."""
+    second = draft(2, 2, [between(n, n + 20, 0.8) for n in (1, 2, 3)], GOAL)
+    third = draft(3, 3, [between(n + 20, n, 0.95) for n in (1, 2, 3)], GOAL)
+    linked = link([draft(1, 1, axes(1, 2, 3), GOAL), second, third])
+    assert len(match_steps(second, third).pairs) == 3
+    assert {index: entry.copies for index, entry in linked.items()} == {0: [1], 2: []}
+
+
+def test_steps_without_vectors_are_near_to_nothing() -> None:
+    bare = {**draft(2, 2, axes(1, 2, 3), GOAL), "step_vectors": ["", "", ""]}
+    assert len(link([draft(1, 1, axes(1, 2, 3), GOAL), bare, copy.deepcopy(bare)])) == 3
+
+
+made_drafts = st.lists(
+    st.tuples(
+        st.integers(1, 28), st.lists(st.integers(1, 6), min_size=1, max_size=5), st.sampled_from(["Plant trees", "Fell trees", "Plant"])
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(deadline=None)
+@given(made_drafts, st.randoms(use_true_random=False))
+def test_everything_stands_once_the_earliest_first_in_whatever_order_it_comes(rows: list[Any], chance: Any) -> None:
+    drafts = [named(draft(n, day, axes(*steps), GOAL), goal) for n, (day, steps, goal) in enumerate(rows, 1)]
+    linked = link(drafts)
+    assert sorted([*linked, *(i for entry in linked.values() for i in entry.copies)]) == list(range(len(drafts)))
+    for index, entry in linked.items():
+        assert all((rows[index][0], drafts[index]["thread"]) <= (rows[i][0], drafts[i]["thread"]) for i in entry.copies)
+        assert index not in entry.alternatives and all(index in linked[other].alternatives for other in entry.alternatives)
+    shuffled = chance.sample(drafts, len(drafts))
+    assert threads_of(link(shuffled), shuffled) == threads_of(linked, drafts)
+
+
+def threads_of(linked: dict[int, Any], drafts: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    return {drafts[index]["thread"]: sorted(drafts[i]["thread"] for i in entry.copies) for index, entry in linked.items()}
 
 
 def test_few_goals_have_no_clusters_and_many_have() -> None:
