@@ -40,11 +40,11 @@ def render_verified(told: Mapping[str, Any], handles: Mapping[str, str]) -> str:
 
 
 def render_revoked(told: Sequence[Mapping[str, Any]], handles: Mapping[str, str]) -> str:
-    return "".join(
-        f"claim {event['digest'][:12]} is revoked: {clean(' and '.join(handles.get(a, a) for a in event['accounts']))} "
-        f"no longer paid at {event['address']} by it\n"
-        for event in told
-    )
+    lines = []
+    for event in told:
+        who = clean(" and ".join(handles.get(account, account) for account in event["accounts"]))
+        lines.append(f"claim {event['digest'][:12]} is revoked: nothing more is paid at {event['address']} for {who}\n")
+    return "".join(lines)
 
 
 def render_claims(told: Mapping[str, Any]) -> str:
@@ -58,4 +58,5 @@ def render_claims(told: Mapping[str, Any]) -> str:
     lines += [line for finding in told["findings"] for line in wrap(f"FINDING {finding}", "", "  ")]
     if not told["events"]:
         return "".join(f"{line}\n" for line in lines) or "No claim yet.\n"
-    return "\n".join([*lines, f"{told['events']} events, head {told['head'] or '—'}"]) + "\n"
+    events = "1 event" if told["events"] == 1 else f"{told['events']} events"
+    return "\n".join([*lines, f"{events}, head {told['head']}"]) + "\n"
