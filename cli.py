@@ -69,6 +69,8 @@ round_ = make_group(help="Rounds: a budget, shared out by credit.")
 config_ = make_group(help="The workspace's configuration.")
 app.add_typer(identity, name="identity", short_help="Where contributors are paid.")
 app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by credit.")
+claim = make_group(help="Identity claims: an account and its wallet, proved by both.")
+app.add_typer(claim, name="claim", short_help="Identity claims: an account and its wallet, proved by both.")
 app.add_typer(config_, name="config", short_help="The workspace's configuration.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -439,6 +441,116 @@ def round_show(name: Annotated[str, typer.Argument(help="The round.")], as_json:
 
     told = read_round(here(), name)
     emit(as_json, told, render_round(told, format_amount))
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+
+@claim.command("new", short_help="Make the text that a claimant signs.")
+def claim_new(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    address: Annotated[str, typer.Option("--address", help="Where to pay: 0x and 40 hex digits.")],
+    chain: Annotated[int, typer.Option("--chain", help="The chain's EIP-155 number.")],
+    round_name: Annotated[str, typer.Option("--round", help="The round that is claimed from.")],
+    others: Annotated[list[str] | None, typer.Option("--with", help="A further account of the same person; may be repeated.")] = None,
+    days: Annotated[int, typer.Option("--days", help="For how many days it can be handed in, at most 90.")] = 30,
+    out: Annotated[str, typer.Option("--out", "-o", help="A file, or - for standard output.")] = "-",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate claim new ann@gov.example.org --address 0x52908400098527886E0F7030069857D2E4169EE7 --chain 1 --round r1
+
+    Make the EIP-4361 text by which an account claims to be paid at an address: the wallet signs it, and the account
+    posts its digest. With --with, it claims for several accounts of one person. Changes nothing by itself.
+    """
+    from publish.claims import render_new
+    from publish.exports import STDOUT, write_files
+    from rewards.claims import new_claim
+
+    with writing("claim new") as (workspace, store):
+        told = asdict(new_claim(store, workspace, [account, *(others or [])], address, chain, round_name, days))
+    if out != STDOUT:
+        write_files([("claim.txt", told["text"])], out)
+    emit(as_json, told, "" if out != STDOUT else told["text"] + "\n")
+    if not as_json:
+        typer.echo(render_new(told, clean(out) if out != STDOUT else "the text"), err=True, nl=False)
+
+
+@claim.command("verify", short_help="Take a signed claim: wallet, post and log.")
+def claim_verify(
+    text: Annotated[Path, typer.Argument(metavar="TEXT_FILE", help="The text that was signed.")],
+    signature: Annotated[str, typer.Option("--signature", help="What the wallet gave: 0x and hex.")],
+    round_name: Annotated[str | None, typer.Option("--round", help="Take it only if it claims from this round.")] = None,
+    old: Annotated[list[str] | None, typer.Option("--old-signature", help="By the wallet paid so far; may be repeated.")] = None,
+    without_old: Annotated[str, typer.Option("--without-old-wallet", help="Why the wallet paid so far cannot sign.")] = "",
+    contract: Annotated[bool, typer.Option("--contract-wallet", help="The address is a contract, such as a Safe.")] = False,
+    block: Annotated[int | None, typer.Option("--checked-at-block", min=0, help="Block where the contract said yes.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate claim verify claim.txt --signature 0x1b…
+
+    Check a signed claim: the wallet signed the exact text, the account posted its digest, it is in time, of a round here
+    and was not used before. Then it is logged, and the account is paid there. Ends with 3 if it is pending: a contract
+    wallet's signature cannot be checked offline.
+    """
+    from publish.claims import render_verified
+    from rewards.claims import Presented, read_text, verify_claim
+
+    shown = Presented(signature, tuple(old or ()), without_old, contract, block)
+    with writing("claim verify") as (_, store):
+        told = asdict(verify_claim(store, read_text(text), shown, round_name, clean(str(text))))
+        handles = _handles(store)
+    emit(as_json, told, render_verified(told, handles))
+    return PARTIAL if told["kind"] == "pending" else 0
+
+
+@claim.command("revoke", short_help="Take an account's claim back.")
+def claim_revoke(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is logged.")],
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate claim revoke ann@gov.example.org --reason "says that the wallet is lost"
+
+    Take an account's claim back, in force or pending: its share is held again. The log keeps both.
+    """
+    from publish.claims import render_revoked
+    from rewards.claims import revoke_claim
+
+    with writing("claim revoke") as (_, store):
+        told = [asdict(event) for event in revoke_claim(store, account, reason)]
+        handles = _handles(store)
+    emit(as_json, told, render_revoked(told, handles))
+
+
+@claim.command("list", short_help="List the claims and check their log.")
+def claim_list(
+    log: Annotated[bool, typer.Option("--log", help="Print the log itself, a record a line.")] = False,
+    head: Annotated[str | None, typer.Option("--head", help="A head printed earlier: is it still in the log?")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate claim list
+
+    Claims in force and pending, after checking the chain of the log and every signature in it. Keep the head that is
+    printed: with --head it shows later that nothing was cut off. Ends with 4 if something does not hold.
+    """
+    from publish.claims import render_claims
+    from rewards.claims import list_claims, log_lines
+
+    with writing("claim list") as (_, store):
+        told, lines = list_claims(store, head), log_lines(store) if log else []
+    if log and not as_json:
+        typer.echo("".join(f"{line}\n" for line in lines), nl=False)
+        typer.echo("".join(f"FINDING {clean(finding)}\n" for finding in told["findings"]), err=True, nl=False)
+    else:
+        emit(as_json, {**told, **({"log": lines} if log else {})}, render_claims(told))
+    return FINDINGS if told["findings"] else 0
+
+
+def _handles(store: Store) -> dict[str, str]:
+    from index.tables_rewards import authors
+    from rewards.identities import handle_at_host
+
+    return {author.id: handle_at_host(author) for author in authors(store)}
 
 
 # --- exports --------------------------------------------------------------------------------------------------------

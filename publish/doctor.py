@@ -20,7 +20,20 @@ from publish.text import clean
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
-    *("duckdb", "eth_hash", "faiss", "hdbscan", "lemminflect", "markdown_it", "networkx", "numpy", "nupunkt", "pyarrow", "rapidfuzz"),
+    *(
+        "coincurve",
+        "duckdb",
+        "eth_hash",
+        "faiss",
+        "hdbscan",
+        "lemminflect",
+        "markdown_it",
+        "networkx",
+        "numpy",
+        "nupunkt",
+        "pyarrow",
+        "rapidfuzz",
+    ),
     *("rich", "scrapy", "sentence_transformers", "tantivy", "torch", "typer"),
 )
 LEAST_DISK = 1_000_000_000  # bytes: a release, its snapshot and the database's log of a large run

@@ -15,6 +15,7 @@ from index.store import Store
 from rewards.money import NATIVE, parse_address
 
 COLUMNS = ("handle", "address")
+CLAIM_ORIGIN = "claim "  # how the origin of an identity begins that stems from a signed claim (rewards/claims.py)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -96,13 +97,14 @@ def import_identities(store: Store, csv_path: Path) -> ImportReport:
     tokens = [round_.token for round_ in tables.rounds(store) if round_.token != NATIVE]
     rows, left_out = _read_rows(csv_path, AuthorBook(tables.authors(store)), tokens)
     rows, repeated = _one_row_per_author(csv_path, rows)
+    rows, agreed, outranked = _without_claimed(csv_path, rows, known)
     rows, contested = _one_account_per_address(csv_path, rows, known, {a.id: a for a in tables.authors(store)})
     entries = [Identity(row.author.id, row.address, f"import {csv_path.name}:{row.line}") for row in rows]
     fresh = [entry for entry in entries if entry.author not in known]
     changed = [entry for entry in entries if entry.author in known and known[entry.author].address != entry.address]
     tables.put_identities(store, fresh + changed)
-    bad = sorted(left_out + repeated + contested, key=lambda out: int(out.where.rpartition(":")[2]))
-    return ImportReport(len(fresh), len(changed), len(entries) - len(fresh) - len(changed), tuple(bad))
+    bad = sorted(left_out + repeated + outranked + contested, key=lambda out: int(out.where.rpartition(":")[2]))
+    return ImportReport(len(fresh), len(changed), len(entries) - len(fresh) - len(changed) + len(agreed), tuple(bad))
 
 
 def _read_rows(path: Path, book: AuthorBook, tokens: Sequence[str]) -> tuple[list[_Row], list[LeftOut]]:
@@ -166,6 +168,26 @@ def _one_row_per_author(path: Path, rows: Sequence[_Row]) -> tuple[list[_Row], l
             reason = f"{name} is a duplicate of line {group[0].line}" if agree else f"{name} has different addresses in lines {lines}"
             left_out.append(LeftOut(f"{path.name}:{row.line}", reason, "keep one line for each author"))
     return kept, left_out
+
+
+def _without_claimed(path: Path, rows: Sequence[_Row], known: Mapping[str, Identity]) -> tuple[list[_Row], list[_Row], list[LeftOut]]:
+    """Rows of authors without a signed claim, rows that say what a claim says, and those that gainsay one.
+
+    A list is a weaker word than a claim that the wallet signed: it changes none.
+    """
+    claimed = {author: identity.address for author, identity in known.items() if identity.origin.startswith(CLAIM_ORIGIN)}
+    free = [row for row in rows if row.author.id not in claimed]
+    agreed = [row for row in rows if claimed.get(row.author.id) == row.address]
+    left_out = [
+        LeftOut(
+            f"{path.name}:{row.line}",
+            f"{handle_at_host(row.author)} has a signed claim for {claimed[row.author.id]}",
+            "have a new claim made, or revoke that one first (precipitate claim revoke)",
+        )
+        for row in rows
+        if row not in free and row not in agreed
+    ]
+    return free, agreed, left_out
 
 
 def _one_account_per_address(

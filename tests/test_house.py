@@ -21,7 +21,20 @@ TOP = {
     *("README.md", "LICENSE", "Makefile", "pyproject.toml", ".gitignore", ".ci", ".git"),
 }
 HEAVY = {
-    *("duckdb", "eth_hash", "faiss", "hdbscan", "lemminflect", "markdown_it", "networkx", "numpy", "nupunkt", "pandas", "pyarrow"),
+    *(
+        "coincurve",
+        "duckdb",
+        "eth_hash",
+        "faiss",
+        "hdbscan",
+        "lemminflect",
+        "markdown_it",
+        "networkx",
+        "numpy",
+        "nupunkt",
+        "pandas",
+        "pyarrow",
+    ),
     *("rapidfuzz", "scipy", "scrapy", "sentence_transformers", "sklearn", "tantivy", "torch", "transformers", "twisted"),
 }
 SQL = re.compile(
