@@ -19,6 +19,7 @@ from distill.passages import ReadThread, read_thread
 from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
+from distill.spans import Open
 from distill.steptext import Clause, step_text
 from index.config import DistillConfig
 from index.tables_discussion import StoredThread
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from distill.refine import Chosen, Refine
     from distill.scoring import Model
 
     Vectors = npt.NDArray[np.int8]
@@ -38,8 +40,10 @@ _ENGLISH = frozenset(
 )
 
 
-def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model) -> ThreadWork:
-    """The drafts of a thread, or the reason why there are none."""
+def distill_thread(
+    thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model, refine: Refine | None = None
+) -> ThreadWork:
+    """The drafts of a thread, or the reason why there are none. `refine`: the language model's say, where one is asked."""
     began = time.thread_time_ns()
     read = read_thread(thread)
     if not speaks_english(read):
@@ -63,11 +67,24 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     vector = model.encode([goal])[0]
     taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
     stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, model.encode)
+    chosen: list[Chosen] = []
+    if refine is not None:
+        refined = refine(Open(scored, found, stances, goal, vectors, model.encode, config.min_steps))
+        found, stances, chosen = refined.found, refined.stances, refined.chosen
+        if not found:
+            return _work(read, input_hash, began, Verdict(False, verdict.score_bp, refined.reason), scored, [], ())
     drafts = []
     for number, (part, steps, own) in enumerate(found):
         others = [step for n, (_, rival, _) in enumerate(found) if n != number for step in rival]
         spoken = attach_stances(scored, part, steps, others, stances, leftover=number == 0)
-        drafts.append(_draft(scored, part, steps, spoken, find_order(scored, steps), own, goal, vector))
+        choice = chosen[number] if chosen else None
+        order = (choice.order if choice else None) or find_order(scored, steps)
+        if choice is None or choice.goal == goal:
+            drafts.append(_draft(scored, part, steps, spoken, order, own, goal, vector))
+        else:
+            drafts.append(_draft(scored, part, steps, spoken, order, own, choice.goal, model.encode([choice.goal])[0]))
+        if choice and choice.receipt:
+            drafts[-1]["refined"] = choice.receipt
     return _work(
         read, input_hash, began, verdict, scored, drafts, _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
     )
