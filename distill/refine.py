@@ -69,9 +69,9 @@ class RefineReport:
     tokens_out: int = 0
     microdollars: int = 0
     micros: int = 0
-    operations: Counter[str] = field(default_factory=Counter)  # carried out
-    refusals: Counter[str] = field(default_factory=Counter)  # of operations and answers, by reason
-    failures: Counter[str] = field(default_factory=Counter)  # of requests
+    operations: dict[str, int] = field(default_factory=dict)  # carried out
+    refusals: dict[str, int] = field(default_factory=dict)  # of operations and answers, by reason
+    failures: dict[str, int] = field(default_factory=dict)  # of requests
 
 
 class Refiner:
@@ -162,8 +162,10 @@ class Refiner:
         """Into the run's figures and, without a word of the model, into the thread's report."""
         report = self.report
         setattr(report, state, getattr(report, state) + 1)
-        report.operations.update(operation.op for operation in operations)
-        report.refusals.update(refused)
+        for operation in operations:
+            _count(report.operations, operation.op)
+        for reason in refused:
+            _count(report.refusals, reason)
         told = {"state": state, "operations": dict(Counter(o.op for o in operations)), "refused": dict(Counter(refused)), **(receipt or {})}
         self._told.setdefault(thread, []).append(told)
 
@@ -182,11 +184,11 @@ class Refiner:
         began = time.monotonic_ns()
         reply = self._endpoint.ask(request)
         self.report.micros += (time.monotonic_ns() - began) // 1000
-        self._count(reply.requests, reply.tokens_in, reply.tokens_out)
+        self._pay(reply.requests, reply.tokens_in, reply.tokens_out)
         self._failed_in_a_row = self._failed_in_a_row + 1 if reply.failure else 0
         self._left_alone = self._left_alone or reply.leave_alone or self._failed_in_a_row >= BREAKER
         if reply.failure:
-            self.report.failures[reply.failure] += 1
+            _count(self.report.failures, reply.failure)
             self.report.unanswered += 1
             self._waits.add(thread)
             return None
@@ -199,7 +201,7 @@ class Refiner:
         full = thread not in self._asked and len(self._asked) >= self.config.max_threads
         return not (self._left_alone or spent or full)
 
-    def _count(self, requests: int, tokens_in: int, tokens_out: int) -> None:
+    def _pay(self, requests: int, tokens_in: int, tokens_out: int) -> None:
         report = self.report
         report.requests += requests
         report.tokens_in += tokens_in
@@ -216,3 +218,8 @@ class Refiner:
         report = {**work.report, "language_model": told} if told else work.report
         waits = work.thread in self._waits
         return replace(work, report=report, input_hash=f"{work.input_hash} waits" if waits else work.input_hash)
+
+
+def _count(counts: dict[str, int], what: str) -> None:
+    """A plain dict, since `asdict` does not copy a Counter as one."""
+    counts[what] = counts.get(what, 0) + 1

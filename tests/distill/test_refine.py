@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from distill import endpoint
 from distill.drafts import distill_thread
 from distill.operations import KEYS, REJECTIONS, read_operations
-from distill.pipeline import lazy_model
+from distill.pipeline import distill, lazy_model, wanted_work
 from distill.refine import Refiner
 from distill.scorers import load_scorers
 from index.config import Config, LlmConfig
+from index.errors import ConfigError
 from index.store import Store, canonical_json
 from index.tables_discussion import StoredThread, read_threads
-from index.tables_procedures import ThreadWork, current_records, runs
+from index.tables_procedures import ThreadWork, current_records, runs, work_hashes
 from index.workspace import Workspace, find_workspace
 from tests.conftest import Command
 from tests.distill.builders import floats_in
@@ -443,14 +444,13 @@ def test_a_whole_run_is_counted_paid_for_and_remembered(demo_copy: Path, command
         told = first_run["distill"]["refined"]
         assert told["requests"] == asked >= 5 and told["waiting"] > 0 and told["refined"] > 0
         assert (told["tokens_in"], told["tokens_out"]) == (1000 * asked, 50 * asked)
+        assert told["operations"] == {"drop": told["refined"]} and told["refusals"] == told["failures"] == {}
         assert told["microdollars"] == asked * (1000 * 150_000 + 50 * 600_000) // 1_000_000
         configured(workspace, model.url, input_price=150_000, output_price=600_000)
         second = command("run", "--quiet", cwd=demo_copy)
         assert second.returncode == 0, second.stderr
         assert f"llm toy-1: {told['waiting']} drafts shown" in flat(second.stdout) and "written, $0.00" in flat(second.stdout)
         everything = len(model.requests)
-        third = stages(command("run", "--quiet", "--json", cwd=demo_copy))
-        assert third["distill"]["changed"] == 0 and len(model.requests) == everything
     manifest = json.loads((workspace.current / "manifest.json").read_text())
     assert manifest["root"] != before["root"] and "refined" not in before
     sources = json.loads(command("sources", "--json", cwd=demo_copy).stdout)
@@ -463,17 +463,12 @@ def test_a_whole_run_is_counted_paid_for_and_remembered(demo_copy: Path, command
         marked = [r["generator"]["refined"] for r in records if "refined" in r["generator"]]
         assert manifest["refined"] == {"toy-1": len(marked)} and len(marked) > 0
         assert all(set(m) == {"model", "prompt", "request", "answer"} for m in marked)
-        assert runs(store, 3)[2].counts["distill"]["refined"]["requests"] == asked
-        store.execute("DELETE FROM thread_work")  # as if this program were newer: everything is worked on again
-    # Nobody is listening any more: all answers are remembered, and the release comes out the same.
-    again = stages(command("run", "--quiet", "--json", cwd=demo_copy))
-    assert again["distill"]["refined"]["requests"] == 0 and again["distill"]["refined"]["remembered"] >= everything
-    assert json.loads((workspace.current / "manifest.json").read_text())["root"] == manifest["root"]
-    configured(workspace, "")
-    off = stages(command("run", "--quiet", "--json", cwd=demo_copy))
-    assert off["distill"]["refined"] is None
-    after = json.loads((workspace.current / "manifest.json").read_text())
-    assert "refined" not in after and set(after) == set(before)
+        assert runs(store, 2)[1].counts["distill"]["refined"]["requests"] == asked
+        # Everything is worked on again, and nobody is listening any more: all answers are remembered, and nothing differs.
+        store.execute("DELETE FROM thread_work")
+        again = distill(store, workspace.config(), lambda *_: None)
+        assert again.refined is not None and again.refined.requests == 0 and again.refined.remembered >= everything
+        assert canonical_json(current_records(store)) == canonical_json(records)
 
 
 def test_a_dead_endpoint_makes_a_run_partial_and_changes_nothing(demo_copy: Path, command: Command) -> None:
@@ -490,10 +485,21 @@ def test_a_dead_endpoint_makes_a_run_partial_and_changes_nothing(demo_copy: Path
     assert time.monotonic() - began < 120
 
 
-def test_a_missing_key_is_said_before_anything_is_lost(demo_copy: Path, command: Command) -> None:
-    configured(find_workspace(demo_copy), "http://127.0.0.1:9/v1", key_env="LLM_KEY_NOT_SET")
-    done = command("run", "--quiet", cwd=demo_copy)
-    assert done.returncode == 2 and "LLM_KEY_NOT_SET, which is not set" in done.stderr
+def test_off_and_on_are_other_work(demo: Path) -> None:
+    """Turning the model on, or taking another, works on threads again; its address, price and bounds do not."""
+    on = Config(llm=LlmConfig("http://127.0.0.1:9/v1", "toy-1"))
+    with Store(find_workspace(demo).database, read_only=True) as store:
+        assert wanted_work(store, Config()) == work_hashes(store)
+        assert wanted_work(store, on) != wanted_work(store, Config())
+        assert wanted_work(store, replace(on, llm=replace(on.llm, model="toy-2"))) != wanted_work(store, on)
+        other = replace(on.llm, endpoint="https://host/v1", key_env="KEY", max_threads=1, input_price=9, max_cost=1, timeout_seconds=3)
+        assert wanted_work(store, replace(on, llm=other)) == wanted_work(store, on)
+
+
+def test_a_missing_key_is_said(store: Store, threads: dict[int, StoredThread], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLM_KEY_NOT_SET", raising=False)
+    with pytest.raises(ConfigError, match="LLM_KEY_NOT_SET, which is not set"):
+        refined(store, threads[41], lambda _: [], key_env="LLM_KEY_NOT_SET")
 
 
 def test_money_ends_where_the_bound_is(store: Store, threads: dict[int, StoredThread]) -> None:
