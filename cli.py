@@ -191,7 +191,7 @@ def run_stages(job: Job) -> dict[str, Any]:
     except BaseException as error:
         finish_run(job.store, number, "interrupted" if isinstance(error, KeyboardInterrupt) else "error", {"error": str(error)})
         raise
-    status = "partial" if reports["crawl"].partial else "ok"
+    status = "partial" if any(getattr(report, "partial", False) for report in reports.values()) else "ok"
     told = run_value(number, status, (time.monotonic_ns() - started) // 1000, reports)
     finish_run(job.store, number, status, told["stages"])
     return told
@@ -199,11 +199,14 @@ def run_stages(job: Job) -> dict[str, Any]:
 
 def _save_costs(store: Store, run: int, name: str, report: Any, micros: int) -> None:
     """A stage that keeps its own ledger is entered by its parts; the others as a whole."""
+    from index.tables_llm import save_llm_cost
     from index.tables_procedures import save_cost
     from publish.report import items_of
 
     for part, (items, spent) in getattr(report, "costs", {name: (items_of(name, report), micros)}).items():
         save_cost(store, run, part, items, spent)
+    if asked := getattr(report, "refined", None):
+        save_llm_cost(store, run, asked.model, asked.requests, asked.tokens_in, asked.tokens_out, asked.microdollars)
 
 
 @app.command(short_help="Read what is new, distil it, credit it, release it.")
@@ -211,7 +214,7 @@ def run(quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, 
     """Example: precipitate run
 
     Crawl every source, distil SOPs, compute credits and make a release. Whatever interrupts it, the next run goes on
-    from there. Ends with 3 if some source could not be read to its end.
+    from there. Ends with 3 if some source could not be read to its end, or a language model did not answer.
     """
     from publish.progress import reporting
     from publish.report import render_run

@@ -119,7 +119,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
                 twin.statements += step.statements
                 twin.flags = sorted({*twin.flags, *step.flags})
             elif author == home.author or not step.flags:  # a stranger's risky step never slips into another's procedure
-                steps.insert(_position(step, steps), step)
+                steps.insert(position_of(step, steps), step)
     return steps
 
 
@@ -164,7 +164,7 @@ def same_polarity(a: Frame | None, b: Frame | None) -> bool:
     return bool(a and a.negated) == bool(b and b.negated)
 
 
-def _position(step: DraftStep, steps: Sequence[DraftStep]) -> int:
+def position_of(step: DraftStep, steps: Sequence[DraftStep]) -> int:
     """After the step it is clearly close to in meaning; else where it was said in the thread."""
     near = [(_cosine(step.vector, other.vector), -i) for i, other in enumerate(steps)]
     best = max(near, default=(0, 0))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill import goals
 from distill.activities import read_activities
-from distill.amend import DraftStance, DraftStep, Statement, attach_stances, gather_steps, hear_stances, vectors_of
+from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, gather_steps, hear_stances, vectors_of
 from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
@@ -24,6 +24,7 @@ from distill.report import sequence, thread_report
 from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
+from distill.spans import Open
 from distill.steptext import Clause, injects, step_text
 from index.config import DistillConfig
 from index.tables_discussion import StoredThread
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from distill.refine import Chosen, Refine
     from distill.scoring import Model
 
     Vectors = npt.NDArray[np.int8]
@@ -41,8 +43,10 @@ MOST_CITATIONS = 4
 _NOBODY = frozenset("i you he she it we they who one everyone someone anyone there this that these those other please".split())
 
 
-def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model) -> ThreadWork:
-    """The drafts of a thread, or the reason why there are none."""
+def distill_thread(
+    thread: StoredThread, input_hash: str, config: DistillConfig, scorers: Scorers, model: Model, refine: Refine | None = None
+) -> ThreadWork:
+    """The drafts of a thread, or the reason why there are none. `refine`: the language model's say, where one is asked."""
     began = time.thread_time_ns()
     read = read_thread(thread)
     if not speaks_english([post.post.plain for post in read.posts]):
@@ -70,14 +74,42 @@ def distill_thread(thread: StoredThread, input_hash: str, config: DistillConfig,
     vector = model.encode([goal])[0]
     taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
     stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, model.encode)
+    chosen: list[Chosen] = []
+    if refine is not None:
+        refined = refine(Open(scored, found, stances, goal, vectors, model.encode, config.min_steps))
+        found, stances, chosen = refined.found, refined.stances, refined.chosen
+        if not found:
+            rejected = replace(verdict, emitted=False, reason=refined.reason)
+            return _work(read, input_hash, began, rejected, scored, [], (), config, scaffold, judged)
+    drafts = _drafts(scored, found, stances, chosen, goal, vector, model)
+    kept = _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
+    return _work(read, input_hash, began, verdict, scored, drafts, kept, config, scaffold, judged)
+
+
+def _drafts(
+    scored: ScoredThread,
+    found: Sequence[tuple[Scaffold, list[DraftStep], Verdict]],
+    stances: Sequence[HeardStance],
+    chosen: Sequence[Chosen],
+    goal: str,
+    vector: Vectors,
+    model: Model,
+) -> list[dict[str, Any]]:
+    """A draft for each sequence: stances attached, words corrected, ordered; `chosen` is the language model's say."""
     drafts = []
     for number, (part, steps, own) in enumerate(found):
         others = [step for n, (_, rival, _) in enumerate(found) if n != number for step in rival]
         spoken = attach_stances(scored, part, steps, others, stances, leftover=number == 0)
         corrections = correct_steps(scored, steps, spoken)
-        drafts.append(_draft(scored, part, steps, spoken, corrections, find_order(scored, steps), own, goal, vector))
-    kept = _kept(scored, [step for _, steps, _ in found for step in steps], vectors)
-    return _work(read, input_hash, began, verdict, scored, drafts, kept, config, scaffold, judged)
+        choice = chosen[number] if chosen else None
+        order = (choice.order if choice else None) or find_order(scored, steps)
+        own_goal, own_vector = goal, vector
+        if choice and choice.goal != goal:
+            own_goal, own_vector = choice.goal, model.encode([choice.goal])[0]
+        drafts.append(_draft(scored, part, steps, spoken, corrections, order, own, own_goal, own_vector))
+        if choice and choice.receipt:
+            drafts[-1]["refined"] = choice.receipt
+    return drafts
 
 
 def _in_english(read: ReadThread) -> ReadThread:

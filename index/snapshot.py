@@ -37,6 +37,8 @@ TABLES = {
     "reactions": "SELECT post, actor, kind, count FROM reactions ORDER BY post, actor, kind",
     "rejects": "SELECT source, reason, count(*)::BIGINT AS count, min(place) AS example FROM rejects GROUP BY ALL ORDER BY source, reason",
     "costs": "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY stage",
+    "llm_costs": "SELECT model, sum(requests)::BIGINT AS requests, sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out, "
+    "sum(microdollars)::BIGINT AS microdollars FROM llm_costs GROUP BY model ORDER BY model",
 }
 # What a snapshot shows beyond the release's hashed files; times are left out, they differ with every run.
 SHOWN = (
@@ -370,6 +372,12 @@ class Snapshot:
 
     def costs(self) -> list[dict[str, Any]]:
         return self.store.rows("SELECT stage, items, micros FROM costs ORDER BY micros DESC, stage")
+
+    def llm_costs(self) -> list[dict[str, Any]]:
+        """Per language model: requests, tokens and micro-dollars of all runs. A snapshot of an older program holds none."""
+        if not self.store.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'llm_costs'"):
+            return []
+        return self.store.rows("SELECT model, requests, tokens_in, tokens_out, microdollars FROM llm_costs ORDER BY model")
 
     def need(self, table: str) -> None:
         """Snapshots of older programs lack what was added since."""

@@ -292,6 +292,7 @@ def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
+        store.execute("DELETE FROM llm_answers WHERE thread IN (SELECT thread FROM posts WHERE id = ?)", [stone.post])
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

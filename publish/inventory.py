@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from index.snapshot import Snapshot
+from publish.report import dollars
 from publish.text import clean, table, wrap
 
 
 def inventory(snapshot: Snapshot) -> dict[str, Any]:
     """Sources with yield, cost and what was left out; stages with what they cost in all runs."""
     left_out, abstained = snapshot.left_out(), snapshot.abstentions()
+    asked = snapshot.llm_costs()
     return {
         "sources": [_row(source, _of(left_out, source["id"]), _of(abstained, source["id"])) for source in snapshot.sources()],
         "stages": [{"stage": row["stage"], "items": row["items"], "seconds": round(row["micros"] / 1e6, 3)} for row in snapshot.costs()],
-    }
+    } | ({"language_models": asked} if asked else {})
 
 
 def _of(rows: Sequence[Mapping[str, Any]], source: str) -> list[dict[str, Any]]:
@@ -51,7 +53,11 @@ def render_inventory(found: Mapping[str, Any]) -> str:
         for row in found["sources"]
     ]
     lines = [line for row in found["sources"] for line in _details(row)]
-    return table([head, *body], right=frozenset(range(1, 7))) + "\n".join(["", *lines, *_stages(found["stages"])]).rstrip() + "\n"
+    return (
+        table([head, *body], right=frozenset(range(1, 7)))
+        + "\n".join(["", *lines, *_stages(found["stages"]), *_models(found.get("language_models", []))]).rstrip()
+        + "\n"
+    )
 
 
 def _figure(value: float | None, places: int) -> str:
@@ -77,3 +83,14 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if stages:
         rows = [[clean(row["stage"]), f"{row['items']:,}", f"{row['seconds']:,.2f}"] for row in stages]
         yield table([["STAGE", "ITEMS", "SECONDS"], *rows], right=frozenset({1, 2}))
+
+
+def _models(asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What language models cost in all runs; nothing where none was ever asked."""
+    if asked:
+        head = ["LANGUAGE MODEL", "REQUESTS", "TOKENS READ", "WRITTEN", "COST"]
+        rows = [
+            [clean(row["model"]), *(f"{row[key]:,}" for key in ("requests", "tokens_in", "tokens_out")), dollars(row["microdollars"])]
+            for row in asked
+        ]
+        yield table([head, *rows], right=frozenset(range(1, 5)))

@@ -98,9 +98,15 @@ def write_files(store: Store, folder: Path, config: Config, code_version: str) -
         "plain": PLAIN_VERSION,
         "models": sorted({model for record in current_records(store) for model in record["generator"].get("models", [])}),
         "until": snapshot.newest_post(store),
-    }
+    } | _refined(store)
     (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _refined(store: Store) -> dict[str, Any]:
+    """Which language models refined how many procedures; nothing where none did."""
+    asked = [record["generator"]["refined"]["model"] for record in current_records(store) if "refined" in record["generator"]]
+    return {"refined": {model: asked.count(model) for model in sorted(set(asked))}} if asked else {}
 
 
 def _write_lines(path: Path, rows: Iterable[Any]) -> dict[str, Any]:

@@ -66,6 +66,33 @@ def _distill_lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"distill  {report['threads']:,} threads, {report['changed']:,} new or changed: "
         f"{report['procedures']:,} SOPs, {report['abstained']:,} threads without"
     )
+    if report.get("refined"):
+        yield from _refined_lines(report["refined"])
+
+
+def _refined_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """What the language model was asked, said and cost; its refused operations and failures by reason."""
+    indent = " " * 9
+    yield from wrap(
+        f"llm      {report['model']}: {report['drafts']:,} drafts shown, {report['refined']:,} refined, {report['kept']:,} kept, "
+        f"{report['rejected']:,} rejected, {report['refused']:,} answers refused, {report['unanswered']:,} unanswered, {report['waiting']:,} wait",
+        "",
+        indent,
+    )
+    yield from wrap(
+        f"{report['requests']:,} requests, {report['remembered']:,} answers remembered; {report['tokens_in']:,} tokens read, "
+        f"{report['tokens_out']:,} written, {dollars(report['microdollars'])}",
+        indent,
+        indent,
+    )
+    for name, word in (("operations", "carried out"), ("refusals", "refused"), ("failures", "failed")):
+        if report[name]:
+            counted = sorted(report[name].items(), key=lambda entry: (-entry[1], entry[0]))
+            yield from wrap(f"{word}: " + ", ".join(f"{reason} {count:,}" for reason, count in counted), indent, indent + "  ")
+
+
+def dollars(microdollars: int) -> str:
+    return f"${microdollars // 1_000_000:,}.{microdollars % 1_000_000:06d}"
 
 
 def _credit_lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -44,6 +44,13 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("[crawl]\nmax_requests = -1\n", "crawl.max_requests is -1", "not negative"),
         ("[crawl]\ndelay_seconds = -0.5\n", "crawl.delay_seconds is -0.5", "not negative"),
         ("[rewards]\nfirst_said_bp = 10001\n", "rewards.first_said_bp is 10001", "0 to 10000"),
+        ("[llm]\nendpoint = 'ftp://host/v1'\nmodel = 'm'\n", "llm.endpoint is not a web address", "https://host/v1"),
+        ("[llm]\nendpoint = 'http://[::1/v1'\nmodel = 'm'\n", "llm.endpoint is not a web address", "https://host/v1"),
+        ("[llm]\nendpoint = 'https://ann:pw@host/v1'\nmodel = 'm'\n", "llm.endpoint holds more than an address", "llm.key_env"),
+        ("[llm]\nendpoint = 'https://host/v1?key=1'\nmodel = 'm'\n", "llm.endpoint holds more than an address", "llm.key_env"),
+        ("[llm]\nendpoint = 'https://host/v1'\n", "llm.endpoint is set and llm.model is not", "model's name"),
+        ("[llm]\nendpoint = 'https://host/v1'\nmodel = 'm'\ntimeout_seconds = 0\n", "llm.timeout_seconds is 0", "one second"),
+        ("[llm]\nkey_env = 'sk-abc123'\n", "llm.key_env is not the name of an environment variable", "LLM_API_KEY"),
         ("[crawl\n", "not valid TOML", "mend"),
         (b"[crawl]\nuser_agent = '\xff'\n", "not valid TOML", "mend"),
     ],
@@ -64,3 +71,14 @@ def test_digest_speaks_of_the_named_sections_only(tmp_path: Path) -> None:
     other = read(tmp_path, "[rewards]\nlikes_bp = 1\n")
     assert other.digest("distill") == Config().digest("distill")
     assert other.digest("rewards") != Config().digest("rewards")
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    for text in (
+        "key_env = 'sk-abc123'",
+        "endpoint = 'https://ann:sk-abc123@host/v1'\nmodel = 'm'",
+        "endpoint = 'https://host/?k=sk-abc123'",
+    ):
+        with pytest.raises(ConfigError) as error:
+            read(tmp_path, f"[llm]\n{text}\n")
+        assert "sk-abc123" not in error.value.message + error.value.way_out
