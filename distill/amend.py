@@ -57,6 +57,7 @@ _OTHERWISE = re.compile(
     r"|\b(?:as an alternative|(?:can|could|would) instead)\b",
     re.I,
 )
+_MENTION = re.compile(r"(?<![\w.])@([A-Za-z0-9_][\w.-]{0,59})")
 _NUMBER = re.compile(r"\b(?:step|point|item|stage|phase|bullet)\s+(?:no\.?\s*|number\s+|#)?(?P<number>\d{1,2})\b", re.I)
 
 
@@ -295,7 +296,7 @@ def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place)
 
 def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors) -> int | None:
     """The step that a stance is about: the one it names by number, the one it quotes, the one of the post that it
-    answers; else the one closest in meaning."""
+    answers or of the author that it mentions; else the one closest in meaning."""
     named = _named(scored, place, steps)
     if named is not None:
         return named
@@ -331,12 +332,17 @@ def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> in
 
 
 def _answered(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> list[int]:
-    """Steps that the post which is answered states, where that post is not where most of them stand anyway."""
-    target = scored.posts[place.post].read.post.reply_to
-    if target is None:
-        return []
-    found = [i for i, step in enumerate(steps) if any(scored.posts[s.place.post].read.post.id == target for s in step.statements)]
-    return found if len(found) * 2 < len(steps) else []
+    """Steps of the post that is answered, or of whoever is mentioned, where these are not most of the steps anyway."""
+    post = scored.posts[place.post].read.post
+    named = {name.rstrip(".-_").lower() for name in _MENTION.findall(scored.posts[place.post].passage(place.passage).text)}
+    for meant in (
+        lambda said: post.reply_to is not None and said.id == post.reply_to,
+        lambda said: said.handle.lower() in named,
+    ):
+        found = [i for i, step in enumerate(steps) if any(meant(scored.posts[s.place.post].read.post) for s in step.statements)]
+        if found and len(found) * 2 < len(steps):
+            return found
+    return []
 
 
 def _quoted_before(post: ReadPost, passage: Passage) -> set[str]:

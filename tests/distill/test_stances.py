@@ -66,3 +66,13 @@ def test_who_answers_an_added_step_speaks_of_it() -> None:
     steps = gather_steps(made, scaffold, {place: axis(n) for n, place in enumerate([*places, Place(1, 0)])})
     spoken = attach_stances(made, scaffold, steps, [], heard((2, 0)), leftover=True)
     assert [steps[s.step].statements[0].place for s in spoken if s.step is not None] == [Place(1, 0)]
+
+
+def test_who_mentions_an_author_speaks_of_their_step() -> None:
+    bodies = ("- Drain the tank.\n- Close the lower valve.\n- Lift the lid.", "Label the bolts.", "@bea, that takes an hour.", "@cleo, no.")
+    made = scored(*bodies, authors=("ann", "bea", "dan", "eve"))
+    places = [Place(0, i) for i in range(3)]
+    scaffold = Scaffold(0, tuple(places), (Place(1, 0),))
+    steps = gather_steps(made, scaffold, {place: axis(n) for n, place in enumerate([*places, Place(1, 0)])})
+    spoken = attach_stances(made, scaffold, steps, [], heard((2, 0), (3, 0)), leftover=True)
+    assert [None if s.step is None else steps[s.step].statements[0].place for s in spoken] == [Place(1, 0), None]
