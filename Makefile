@@ -33,4 +33,4 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) tests/npm/node_modules build dist
+	rm -rf $(VENV) tests/npm/node_modules tests/npm/sourcecred build dist

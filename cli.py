@@ -559,7 +559,10 @@ def _handles(store: Store) -> dict[str, str]:
 # --- exports --------------------------------------------------------------------------------------------------------
 
 
-def _procedures_files(form: str, name: str | None) -> list[tuple[str, str]]:
+Exported = list[tuple[str, str | bytes]]
+
+
+def _procedures_files(form: str, name: str | None, ids: Path | None) -> Exported:
     from index.snapshot import current_release
     from publish.exports import export_procedures
 
@@ -575,51 +578,59 @@ def _credits(name: str | None) -> list[dict[str, Any]]:
     return read_round(here(), name)["credits"] if name else read_records(current_release(here()), "credits.jsonl")
 
 
-def _credits_files(form: str, name: str | None) -> list[tuple[str, str]]:
+def _credits_files(form: str, name: str | None, ids: Path | None) -> Exported:
     from rewards.exports import export
 
     return export("credits", form, _credits(name))
 
 
-def _payouts_files(form: str, name: str | None) -> list[tuple[str, str]]:
+def _payouts_files(form: str, name: str | None, ids: Path | None) -> Exported:
     from index.errors import UsageError
     from rewards.exports import export
+    from rewards.exports.payees import read_ids
     from rewards.rounds import read_round
 
     if name is None:
         raise UsageError("payouts are of a round", "say which: --round r1")
-    return export("payouts", form, read_round(here(), name))
+    return export("payouts", form, read_round(here(), name), read_ids(ids) if ids else None)
 
 
-def _preferences_files(form: str, name: str | None) -> list[tuple[str, str]]:
+def _preferences_files(form: str, name: str | None, ids: Path | None) -> Exported:
     from publish.preferences import export_preferences
 
     with snapshot() as opened:
         files, notes = export_preferences(opened, form)
     for note in notes:
         typer.echo(f"note: {clean(note)}", err=True)
-    return files
+    return list(files)
 
 
-EXPORTS: dict[str, tuple[str, Callable[[str, str | None], list[tuple[str, str]]]]] = {  # name: default format, files
+EXPORTS: dict[str, tuple[str, Callable[[str, str | None, Path | None], Exported]]] = {  # name: default format, files
     "procedures": ("jsonl", _procedures_files),
     "credits": ("jsonl", _credits_files),
     "payouts": ("safe-csv", _payouts_files),
     "preferences": ("jsonl", _preferences_files),
 }
+FORMATS = (
+    "procedures: jsonl, json; credits: jsonl, json, csv, parquet; payouts: safe-csv, merkle, json, csv, parquet, allo-v2, allo-v1, "
+    "grants-stack, hypercerts, uniswap, splits, drips, disperse, sourcecred, daoip-5, erc721; preferences: jsonl, json."
+)
 
 
 @app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs.")
 def export_(
     what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts|preferences")],
-    form: Annotated[
-        str | None,
+    form: Annotated[str | None, typer.Option("--format", help=FORMATS)] = None,
+    round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
+    ids: Annotated[
+        Path | None,
         typer.Option(
-            "--format",
-            help="procedures: jsonl, json; credits: jsonl, json, csv; payouts: safe-csv, merkle, json; preferences: jsonl, json.",
+            "--ids",
+            metavar="CSV",
+            help="For allo-v2, allo-v1 and grants-stack: what payees are called there. Columns address and any of recipientId, "
+            "projectId, projectName, applicationId.",
         ),
     ] = None,
-    round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="A file, a folder, or - for standard output.")] = "-",
     as_json: Json = False,
 ) -> None:
@@ -629,19 +640,19 @@ def export_(
     reward models: of two answers to one question the one that people preferred, why, and the posts that say so.
     """
     from index.errors import UnknownName
-    from publish.exports import STDOUT, one_text, write_files
+    from publish.exports import STDOUT, as_values, one_file, write_files
 
     if what not in EXPORTS:
         raise UnknownName("export", what, EXPORTS, f"there are: {', '.join(EXPORTS)}")
     default, make = EXPORTS[what]
-    files = make(form or default, round_name)
+    files = make(form or default, round_name, ids)
     if out != STDOUT:
         paths = [str(path) for path in write_files(files, out)]
         emit(as_json, {"files": paths}, "".join(f"wrote {path}\n" for path in paths))
     elif as_json:
-        emit(as_json, [{"name": name, "text": text} for name, text in files], "")
+        emit(as_json, as_values(files), "")
     else:
-        typer.get_binary_stream("stdout").write(one_text(files).encode())
+        typer.get_binary_stream("stdout").write(one_file(files))
 
 
 # --- looking after it -----------------------------------------------------------------------------------------------

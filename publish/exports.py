@@ -1,7 +1,8 @@
-"""Procedures as files for other programs: functions from a release's published lines to (file name, text) pairs."""
+"""Procedures as files for other programs: functions from a release's published lines to (file name, content) pairs."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from index.errors import StoreError, UnknownName, UsageError
 from index.workspace import write_atomic
 
-Files = list[tuple[str, str]]
+Files = list[tuple[str, str | bytes]]
 STDOUT = "-"
 
 
@@ -55,15 +56,24 @@ def write_files(files: Files, out: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [target / name if into_folder else target for name, _ in files]
-        for path, (_, text) in zip(paths, files, strict=True):
-            write_atomic(path, text)
+        for path, (_, content) in zip(paths, files, strict=True):
+            write_atomic(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}", "choose another place with -o") from None
     return paths
 
 
-def one_text(files: Files) -> str:
-    """The text of an export that is one file, for standard output."""
+def one_file(files: Files) -> bytes:
+    """The content of an export that is one file, for standard output."""
     if len(files) > 1:
         raise UsageError(f"this export is {len(files)} files", "give a folder: -o FOLDER/")
-    return files[0][1]
+    content = files[0][1]
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def as_values(files: Files) -> list[dict[str, str]]:
+    """Files inside JSON: text as it is, anything else in base64."""
+    return [
+        {"name": name, "text": content} if isinstance(content, str) else {"name": name, "base64": base64.b64encode(content).decode()}
+        for name, content in files
+    ]

@@ -7,6 +7,7 @@ in between. Addresses follow EIP-55 (https://eips.ethereum.org/EIPS/eip-55).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from index.errors import MoneyError
 
@@ -74,10 +75,15 @@ def format_amount(amount: int, decimals: int) -> str:
 
 def keccak256(data: bytes) -> bytes:
     """Ethereum's hash. Not hashlib.sha3_256: the final standard pads differently."""
+    return keccak_function()(data)
+
+
+def keccak_function() -> Callable[[bytes], bytes]:
+    """keccak256 for many calls: the library is looked up once."""
     from eth_hash.backends.pycryptodome import keccak256 as keccak
 
-    digest: bytes = keccak(data)
-    return digest
+    function: Callable[[bytes], bytes] = keccak
+    return function
 
 
 def checksum_address(address: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from index.errors import UsageError
-from publish.exports import one_text, write_files
+from publish.exports import one_file, write_files
 from publish.report import as_value, render_config
 from publish.show import render_hits, render_list, render_procedure
 from publish.text import clean, table, to_json
@@ -101,6 +101,6 @@ def test_files_go_where_they_were_asked_to(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="2 files do not go into"):
         write_files(two, str(tmp_path / "named.csv"))
     with pytest.raises(UsageError, match="2 files"):
-        one_text(two)
+        one_file(two)
     with pytest.raises(UsageError, match="cannot write"):
         write_files(one, str(tmp_path / "named.csv" / "inside"))
