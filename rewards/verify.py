@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewards.verify_policies import is_plain, verify_policy
+
 Finding = str
 
 
@@ -85,7 +87,8 @@ def _keccak(data: bytes) -> bytes:
 
 def verify_round(snapshot: Mapping[str, Any], dump: Mapping[str, Any] | None = None) -> list[Finding]:
     """paid + held + residual = budget, points are the credits', shares are right to the unit, payouts are what is paid."""
-    findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_shares(snapshot) + _verify_payouts(snapshot)
+    shares = _verify_shares if is_plain(snapshot) else verify_policy
+    findings = _verify_sums(snapshot) + _verify_points(snapshot) + shares(snapshot) + _verify_payouts(snapshot)
     if dump is not None:
         findings += verify_dump(dump)
         in_dump = {entry["value"][0].lower(): entry["value"][1] for entry in dump["values"]}
