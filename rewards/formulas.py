@@ -69,20 +69,20 @@ def cluster_match(votes: Votes) -> Weights:
     sums = {payee: sum(given.values()) for payee, given in votes.items()}
     w = {i: {g: c * RATIO // sum(gave.values()) for g, c in gave.items()} for i, gave in voters.items()}
     near = {h: _step(((c * RATIO // sums[h]), w[i]) for i, c in sorted(votes[h].items()) if c) for h in votes if sums[h]}
-    weights = {}
-    for payee, given in votes.items():
-        backers = sorted(i for i, c in given.items() if c)
-        k = {i: {**_step((w[i][h], near[h]) for h in sorted(w[i])), **dict.fromkeys(w[i], RATIO)} for i in backers}
-        circles = sorted({g for i in backers for g in w[i]})
-        # Only a backer outside g but in h adds to P_gh, and both P_gh and P_hg must be there: other pairs bring nothing.
-        outside = {
-            (g, h): sum((RATIO - k[i].get(g, 0)) * given[i] * w[i][h] for i in backers if h in w[i] and g not in w[i])
-            for g in circles
-            for h in circles
-            if g != h
-        }
-        weights[payee] = 2 * sum(isqrt(outside[g, h] * outside[h, g]) for g, h in combinations(circles, 2))
-    return weights
+    k = {i: _step((w[i][h], near[h]) for h in w[i]) for i in w}
+    return {payee: _across({i: c for i, c in given.items() if c}, w, k) for payee, given in votes.items()}
+
+
+def _across(given: Mapping[str, int], w: Mapping[str, Mapping[str, int]], k: Mapping[str, Mapping[str, int]]) -> int:
+    """Σ_{g≠h} √(P_gh·P_hg) of one payee. A backer adds to P_gh who is in h and outside g; pairs that lack a side bring nothing."""
+    circles = {g for i in given for g in w[i]}
+    outside: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for i, amount in given.items():
+        for g in circles - w[i].keys():
+            apart = (RATIO - k[i].get(g, 0)) * amount
+            for h, share in w[i].items():
+                outside[g, h] += apart * share
+    return 2 * sum(isqrt(both * outside[h, g]) for (g, h), both in outside.items() if g < h and (h, g) in outside)
 
 
 def _by_voter(votes: Votes) -> dict[str, dict[str, int]]:

@@ -290,8 +290,10 @@ def _part_of(text: str, budget: int, decimals: int, what: str) -> int:
         return parse_amount(text, decimals, what)
     bp = parse_amount(text[:-1], 2, what)
     amount = budget * bp // 10_000
-    if bp > 10_000 or amount == 0:
-        raise MoneyError(f"{what} {text} of the budget is {amount} base units", "give 100% at most, and enough for one base unit")
+    if bp > 10_000:
+        raise MoneyError(f"{what} {text} is more than the budget", "give 100% at most")
+    if amount == 0:
+        raise MoneyError(f"{what} {text} of the budget is less than a base unit", "give a larger percentage")
     return amount
 
 
