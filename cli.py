@@ -350,6 +350,27 @@ def why(
     emit(as_json, told, render_why(told))
 
 
+# --- settings of policies, as options of `round new` ----------------------------------------------------------------
+
+Policy = Annotated[
+    str,
+    typer.Option(
+        "--policy", help="proportional, quadratic, pairwise, cluster, median, clrfund or clrfund-linear: how credit or votes become shares."
+    ),
+]
+Cap = Annotated[str | None, typer.Option("--cap", help="Most that one payee gets: tokens, or 5% of the budget.")]
+Floor = Annotated[str | None, typer.Option("--floor", help="Least that one payee gets, else nothing: tokens, or a percentage.")]
+Tilt = Annotated[
+    str | None, typer.Option("--tilt", help="Exponent of each share, below 1 to lift the small, such as 0.75; needs --verified.")
+]
+Emission = Annotated[str, typer.Option("--emission", help="How earlier rounds count: whole (not), immediate, recent or balanced.")]
+Verified = Annotated[bool, typer.Option("--verified", help="One identity is one person; accounts without one get no share.")]
+Vouch = Annotated[str, typer.Option("--vouch", help="Tokens that a contributor's vouch for a step counts as a vote; 0 for none.")]
+Bound = Annotated[str, typer.Option("--bound", help="M of the pairwise policy, in tokens.")]
+Quorum = Annotated[int, typer.Option("--quorum", help="Fewest ballots of the median policy.")]
+Minimum = Annotated[str, typer.Option("--minimum", help="Least median of the median policy, in tokens.")]
+
+
 # --- identities and rounds ------------------------------------------------------------------------------------------
 
 
@@ -377,19 +398,36 @@ def round_new(
     budget: Annotated[str, typer.Option("--budget", help="How much in all, as a decimal number of tokens.")],
     token: Annotated[str, typer.Option("--token", help="The token's address, or native.")],
     decimals: Annotated[int, typer.Option("--decimals", help="How many decimals the token has.")] = 18,
-    policy: Annotated[str, typer.Option("--policy", help="How credit becomes shares.")] = "proportional",
+    policy: Policy = "proportional",
+    cap: Cap = None,
+    floor: Floor = None,
+    tilt: Tilt = None,
+    emission: Emission = "whole",
+    verified: Verified = False,
+    vouch: Vouch = "1",
+    bound: Bound = "1",
+    quorum: Quorum = 3,
+    minimum: Minimum = "0",
     as_json: Json = False,
 ) -> None:
     """Example: precipitate round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
 
-    Open a round. Nothing is shared out until `precipitate round allocate`.
+    Open a round. Nothing is shared out until `precipitate round allocate`. How it shares out is settled here; warns where
+    splitting into accounts could pay.
     """
     from publish.report import render_round_line
     from rewards.money import format_amount
-    from rewards.rounds import new_round
+    from rewards.policies import warnings
+    from rewards.rounds import new_round, terms_of
 
+    options: dict[str, Any] = {"cap": cap, "floor": floor, "tilt": tilt, "emission": emission, "verified": verified}
+    options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum}
     with writing("round new") as (_, store):
-        told = _round_value(new_round(store, name, budget, token, decimals, policy))
+        made = new_round(store, name, budget, token, decimals, policy, options)
+        warned = warnings(terms_of(store, made))
+    told = {**_round_value(made), "warnings": warned}
+    for warning in warned:
+        typer.echo(f"warning: {clean(warning)}", err=True)
     emit(as_json, told, render_round_line(told, format_amount) + f"next: precipitate round allocate {name}\n")
 
 
@@ -554,6 +592,45 @@ def _handles(store: Store) -> dict[str, str]:
     from rewards.identities import handle_at_host
 
     return {author.id: handle_at_host(author) for author in authors(store)}
+
+
+# --- policies -------------------------------------------------------------------------------------------------------
+
+
+@round_.command("import", short_help="Read contributions for a round from a CSV file.")
+def round_import(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns voter,contributor,amount and maybe trust.")],
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate round import r1 contributions.csv
+
+    Read who gave whom how much, for the policies that count votes: voter (an author or 0x…), contributor (ann or
+    ann@host), amount (tokens), trust (0 to 1, how much of it counts). Good rows count; ends with 3 if some row did not.
+    """
+    from publish.report import as_value, render_import
+    from rewards.ballots import import_contributions
+    from rewards.rounds import find_round
+
+    with writing("round import") as (_, store):
+        found = find_round(store, name)
+        told = as_value(import_contributions(store, found.name, found.decimals, csv))
+    emit(as_json, told, render_import(told))
+    return PARTIAL if told["left_out"] else 0
+
+
+@round_.command("compare", short_help="Show a round under every policy.")
+def round_compare(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round compare r1
+
+    The round as it stands under every policy: how even, how much for newcomers, what attackers would gain. Changes nothing.
+    """
+    from publish.comparison import render_comparison
+    from rewards.compare import compare_round
+
+    with writing("round compare") as (_, store):
+        told = compare_round(store, name)
+    emit(as_json, told, render_comparison(told))
 
 
 # --- exports --------------------------------------------------------------------------------------------------------

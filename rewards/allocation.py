@@ -44,9 +44,14 @@ class Settlement:
     residual: int
 
 
-def settle(round_: Round, points: Mapping[str, int], identities: Mapping[str, Identity]) -> Settlement:
-    """Split the round's budget: paid where an identity is known, held where not, residual where nobody earned."""
-    amounts = split(points, round_.budget)
+def settle(
+    round_: Round, points: Mapping[str, int], identities: Mapping[str, Identity], amounts: Mapping[str, int] | None = None
+) -> Settlement:
+    """Split the round's budget: paid where an identity is known, held where not, residual where nobody earned.
+
+    `amounts` are the shares that the round's policy gives, in base units; without them they are proportional to points.
+    """
+    amounts = split(points, round_.budget) if amounts is None else amounts
     allocations = []
     for author, amount in amounts.items():
         identity = identities.get(author)

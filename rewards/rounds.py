@@ -9,28 +9,44 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from index import tables_policies
 from index import tables_rewards as tables
 from index.errors import StoreError, UnknownName, UsageError
 from index.records import Author, Round
-from index.store import Store, now
+from index.store import Store, canonical_json, now
 from index.workspace import Workspace, write_atomic
+from rewards import policies
 from rewards.allocation import Settlement, settle
+from rewards.ballots import ballots
+from rewards.limits import Earlier
 from rewards.money import format_amount, parse_amount, parse_token
+from rewards.policies import Inputs, Terms
 
 ROUND_SCHEMA = "precipitate/round/1"
-POLICIES = ("proportional",)
 
 
-def new_round(store: Store, name: str, budget_text: str, token: str, decimals: int = 18, policy: str = "proportional") -> Round:
-    """Open a round. Raises UsageError (name), MoneyError (budget, token, decimals) or UnknownName (policy)."""
+def new_round(
+    store: Store,
+    name: str,
+    budget_text: str,
+    token: str,
+    decimals: int = 18,
+    policy: str = "proportional",
+    options: Mapping[str, Any] | None = None,
+) -> Round:
+    """Open a round; `options` are the policy's settings, see policies.parse_terms.
+
+    Raises UsageError (name, settings), MoneyError (budget, token, decimals) or UnknownName (policy).
+    """
     _check_name(name)
     for other in tables.rounds(store):
         if other.name.casefold() == name.casefold():  # one file for both on some disks
             raise UsageError(f"there is a round {other.name!r} already", "choose another name")
-    if policy not in POLICIES:
-        raise UnknownName("policy", policy, POLICIES)
     round_ = Round(name, parse_amount(budget_text, decimals), parse_token(token), decimals, policy, "open", now())
-    tables.add_round(store, round_)
+    terms = policies.parse_terms(policy, round_.budget, decimals, options)
+    with store.transaction():
+        tables.add_round(store, round_)
+        tables_policies.put_terms(store, name, canonical_json(policies.terms_value(terms)))
     return round_
 
 
@@ -44,6 +60,21 @@ def find_round(store: Store, name: str) -> Round:
     if name not in known:
         raise UnknownName("round", name, known)
     return known[name]
+
+
+def terms_of(store: Store, round_: Round) -> Terms:
+    """The round's settings; those of a round from before there were any are the defaults."""
+    text = tables_policies.terms(store, round_.name)
+    return policies.read_terms(json.loads(text)) if text else policies.parse_terms(round_.policy, round_.budget, round_.decimals)
+
+
+def inputs_of(store: Store, round_: Round, terms: Terms) -> Inputs:
+    """What the round shares by, as it stands: credits, votes, identities, and what earlier rounds of the token gave."""
+    past = [r for r in tables.rounds(store) if r.token == round_.token and (r.created, r.name) < (round_.created, round_.name)]
+    given = {r.name: tables.allocations(store, r.name) for r in sorted(past, key=lambda r: (r.created, r.name))}
+    earlier = [Earlier(n, {a.author: a.points for a in rows}, {a.author: a.amount for a in rows}) for n, rows in given.items() if rows]
+    persons = {author: identity.address for author, identity in tables.identities(store).items()}
+    return Inputs(tables.points_by_author(store), ballots(store, round_.name, terms.vouch), persons, earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +92,13 @@ def allocate(store: Store, workspace: Workspace, name: str) -> AllocationReport:
     """
     before = find_round(store, name)
     identities = tables.identities(store)
-    settlement = settle(before, tables.points_by_author(store), identities)
+    terms = terms_of(store, before)
+    inputs = inputs_of(store, before, terms)
+    shares = policies.share(terms, inputs, before.budget)
+    settlement = settle(before, inputs.points, identities, shares.amounts)
     round_ = replace(before, state="allocated")
     path = workspace.rounds / f"{name}.json"
-    notes = []
+    notes = [*policies.notes(terms, shares, before.budget, before.decimals), *policies.warnings(terms)]
     if before.state == "allocated":
         old = sum(a.amount for a in tables.allocations(store, name) if a.state == "paid")
         shown = [format_amount(amount, round_.decimals) for amount in (old, settlement.paid)]
@@ -75,7 +109,10 @@ def allocate(store: Store, workspace: Workspace, name: str) -> AllocationReport:
     with store.transaction():
         tables.replace_allocations(store, name, settlement.allocations)
         workspace.rounds.mkdir(exist_ok=True)
-        write_atomic(path, _snapshot_text(_snapshot(store, round_, settlement, release_root(workspace))))
+        snapshot = _snapshot(store, round_, settlement, release_root(workspace))
+        if not terms.plain:  # else points say all: what is published is what can be checked
+            snapshot["policy"] = policies.policy_value(terms, inputs, shares)
+        write_atomic(path, _snapshot_text(snapshot))
     return AllocationReport(round_, settlement, path, tuple(notes))
 
 

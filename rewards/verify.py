@@ -4,7 +4,8 @@
 
 RELEASE is a folder with manifest.json, ROUND.json the published round, EXPORT any of its merkle dumps (OpenZeppelin, Allo,
 Hypercerts), Uniswap claims, payouts.json or Safe CSV files. No workspace, no database, no network. This file can be copied
-and run alone, which is why it is long: it needs Python and nothing else (pycryptodome makes it faster).
+and run alone, which is why it is long: it needs Python and nothing else (pycryptodome makes it faster), and for rounds by
+another policy than points alone verify_policies.py beside it.
 
 Recomputed from the release's own lines: points, shares, payouts, sums and the merkle root. What a round says of itself
 alone (its token, decimals, name and date) has nothing to be compared with but the exports and what was announced: compare
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import importlib.util
 import io
 import json
 import re
@@ -285,7 +287,7 @@ def verify_round(snapshot: Row, dump: Row | None = None) -> list[Finding]:
     try:
         if snapshot["schema"] != "precipitate/round/1":
             return [f"the round is of schema {snapshot['schema']!r}, this program reads precipitate/round/1"]
-        findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_shares(snapshot) + _verify_payouts(snapshot)
+        findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_amounts(snapshot) + _verify_payouts(snapshot)
         findings += _verify_names(snapshot)
     except ODD as error:
         return [f"not a published round: {_told(error)}"]
@@ -330,10 +332,28 @@ def _verify_points(snapshot: Row) -> list[Finding]:
     ]
 
 
+def is_plain(snapshot: Row) -> bool:
+    """Whether amounts are points' shares and nothing else: then the round publishes no settings and no votes."""
+    return snapshot["round"]["policy"] == "proportional" and "policy" not in snapshot
+
+
+def _verify_amounts(snapshot: Row) -> list[Finding]:
+    return _verify_shares(snapshot) if is_plain(snapshot) else _verify_policy(snapshot)
+
+
+def _verify_policy(snapshot: Row) -> list[Finding]:
+    """Votes, caps and the like are worked out again by the file beside this one, which is needed only for them."""
+    beside = Path(__file__).with_name("verify_policies.py")
+    spec = importlib.util.spec_from_file_location("verify_policies", beside)
+    if not beside.is_file() or spec is None or spec.loader is None:
+        return [f"the round shares out by {snapshot['round']['policy']} with settings: put verify_policies.py beside verify.py to check it"]
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(module.verify_policy(snapshot))
+
+
 def _verify_shares(snapshot: Row) -> list[Finding]:
     """Each share is its quota rounded down or up by less than a unit, and up only for the largest remainders."""
-    if snapshot["round"]["policy"] != "proportional":
-        return [f"shares by the policy {snapshot['round']['policy']!r} are not recomputed by this program"]
     budget = _amount(snapshot["round"]["budget"]) - _amount(snapshot["totals"]["residual"])
     total = sum(a["points"] for a in snapshot["allocations"])
     findings, rounded_up, rounded_down = [], [], []

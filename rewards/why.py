@@ -13,6 +13,7 @@ from index.records import Author
 from rewards.allocation import split
 from rewards.identities import AuthorBook, handle_at_host
 from rewards.money import NATIVE, format_amount
+from rewards.verify import is_plain
 
 ROLE_WORDS = {
     "first_said": "said it first",
@@ -67,7 +68,7 @@ def _money(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
     if share is None:
         return None
     total, budget = snapshot["totals"]["points"], int(snapshot["round"]["budget"])
-    floor, remainder = divmod(share["points"] * budget, total)
+    floor, remainder = divmod(share["points"] * budget, total or 1)
     payout = next((p for p in snapshot["payouts"] if author in p["authors"]), None)
     return {
         "amount": share["amount"],
@@ -80,6 +81,24 @@ def _money(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
         "floor": str(floor),
         "remainder": f"{remainder}/{total}",
         "rounded_up": int(share["amount"]) > floor,
+        "policy": _policy(snapshot, author),
+    }
+
+
+def _policy(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
+    """How the author's payee stood under the round's policy; None where shares are points' shares and nothing else."""
+    if is_plain(snapshot):
+        return None
+    policy = snapshot["policy"]
+    unit = next((unit for unit in policy["units"] if author in unit["accounts"]), None)
+    votes = [vote for vote in policy["votes"] if unit and vote["author"] in unit["accounts"]]
+    return {
+        "terms": policy["terms"],
+        "state": unit["state"] if unit else "no identity",
+        "accounts": unit["accounts"] if unit else [author],
+        "weight": unit["weight"] if unit else "0",
+        "of_weight": str(sum(int(other["weight"]) for other in policy["units"])),
+        "votes": votes,
     }
 
 
@@ -139,11 +158,37 @@ def _head(told: Mapping[str, Any], unit: str) -> Iterable[str]:
     fate = f"paid to {money['address']}" if money["state"] == "paid" else "held until an address is known (precipitate identity import)"
     lines = [
         f"{_clean(told['handle'])} gets {amount} {unit} in round {round_['name']}, {fate}.",
-        f"That is {points} of the round's budget of {budget} {unit} (token {round_['token']}), {rounding}.",
+        f"That is {points} of the round's budget of {budget} {unit} (token {round_['token']}), {rounding}."
+        if money["policy"] is None
+        else _policy_line(money["policy"], points, f"{budget} {unit} (token {round_['token']})", decimals),
     ]
     if money["shared_with"]:
         lines.append(f"That address is also paid for {', '.join(money['shared_with'])}.")
     return lines
+
+
+STATE_WORDS = {
+    "shared": "",
+    "capped": ", held down to the cap",
+    "below floor": ", under the floor, so nothing",
+    "no weight": ", which is no share",
+    "no identity": ", but without a verified identity there is no share in this round",
+}
+
+
+def _policy_line(policy: Mapping[str, Any], points: str, budget: str, decimals: int) -> str:
+    """How the share came about under a policy that does more than count points."""
+    terms = policy["terms"]
+    counted = [vote for vote in policy["votes"] if vote["aside"] is None]
+    by = points if terms["policy"] == "proportional" else f"{len({vote['voter'] for vote in counted})} voters"
+    weight, whole = int(policy["weight"]), int(policy["of_weight"])
+    share = f"{weight * 10_000 // whole / 100:.2f} %" if whole else "nothing"
+    tweaks = [f"{name} {format_amount(int(terms[name]), decimals)}" for name in ("cap", "floor") if int(terms[name] or 0)]
+    tweaks += [f"tilt {terms['tilt_bp'] / 10_000:g}"] if terms["tilt_bp"] != 10_000 else []
+    tweaks += [f"{terms['emission']} emission"] if terms["emission"] != "whole" else []
+    rules = f" ({', '.join(tweaks)})" if tweaks else ""
+    state = STATE_WORDS[policy["state"]]
+    return f"The policy is {terms['policy']}{rules}: {by} give a weight of {share} of all{state}, of a budget of {budget}."
 
 
 def _credit_lines(credit: Mapping[str, Any], round_: Mapping[str, Any] | None, unit: str) -> list[str]:

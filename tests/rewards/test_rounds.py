@@ -172,7 +172,7 @@ def test_unknown_taken_and_unallocated_rounds(store: Store, workspace: Workspace
         allocate(store, workspace, "sprnig")
     assert caught.value.way_out == "nearest: spring"
     with pytest.raises(UnknownName, match="policy"):
-        new_round(store, "r2", "10", TOKEN, policy="quadratic")
+        new_round(store, "r2", "10", TOKEN, policy="quadratik")
     with pytest.raises(MoneyError):
         new_round(store, "r2", "0.5", TOKEN, 0)
 
