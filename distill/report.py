@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from distill.languages import other_language
-from distill.scaffold import IN_SCAFFOLD_BP, Scaffold, acts, weight
+from distill.scaffold import Scaffold, acts, scaffold_floor, weight
 
 if TYPE_CHECKING:
     from distill.amend import DraftStep
@@ -92,7 +92,7 @@ def _scaffold(scored: ScoredThread, scaffold: Scaffold) -> dict[str, Any]:
             {
                 "post": posts[i].read.post.id,
                 "weight": weight(posts[i]),
-                "steps": sum(bp >= IN_SCAFFOLD_BP and acts(posts[i], place) for place, bp in enumerate(posts[i].step_bp)),
+                "steps": sum(bp >= scaffold_floor(posts[i]) and acts(posts[i], place) for place, bp in enumerate(posts[i].step_bp)),
             }
             for i in best
         ],

