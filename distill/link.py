@@ -37,6 +37,7 @@ VERBATIM_STEP_BP = 9500
 # long one is no copy of it.
 COPY_OF_SHORTER, COPY_OF_LONGER, NEARLY_ALL = 6, 4, 8
 FEWEST_SHARED = 3
+MANY_SHARED = 6  # from which one step that differs is a date moved or a slip, if nearly all others of the shorter draft match
 ALTERNATIVE_BP = 8000  # likeness of goals, half words and half vectors, from which two procedures are alternatives
 
 _GRAMMAR = frozenset(
@@ -191,7 +192,8 @@ def copied(a: dict[str, Any], b: dict[str, Any]) -> str | None:
     matched = match_steps(a, b)
     if len(matched.pairs) * 10 < much:
         much, matched = longer * NEARLY_ALL, match_steps(a, b, LOOSER_BP)
-    if matched.clashes or len(matched.pairs) < FEWEST_SHARED or len(matched.pairs) * 10 < much:
+    slips = 1 if len(matched.pairs) >= MANY_SHARED and len(matched.pairs) * 10 >= shorter * NEARLY_ALL else 0
+    if matched.clashes > slips or len(matched.pairs) < FEWEST_SHARED or len(matched.pairs) * 10 < much:
         return None
     if matched.verbatim >= FEWEST_SHARED and matched.verbatim * 10 >= much:
         return "word for word" if matched.verbatim * 10 >= longer * NEARLY_ALL else "in great part"
@@ -212,11 +214,12 @@ def match_steps(a: dict[str, Any], b: dict[str, Any], looser_bp: int = 0) -> Mat
     found: list[Pair] = []
     differing: list[Pair] = []
     verbatim = 0
+    said = _said(a), _said(b)
     for bp, i, j in _near_steps(a, b):
         one, other = a["step_verbs"][i], b["step_verbs"][j]
         if bp + looser_bp < (SAME_VERB_STEP_BP if one and one == other else SAME_STEP_BP) or any(i == x or j == y for x, y in found):
             continue
-        if _differ(a, i, b, j):
+        if _differ(a, i, b, j, said):
             differing.append((i, j))
         else:
             found.append((i, j))
@@ -242,13 +245,26 @@ def _near_steps(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[int, int, in
     return sorted(pairs, key=lambda t: (-t[0], t[1], t[2]))
 
 
-def _differ(a: dict[str, Any], i: int, b: dict[str, Any], j: int) -> bool:
-    """Whether two steps say different things in spite of near vectors: one says not to, or the opposite, or each names its own."""
+def _differ(a: dict[str, Any], i: int, b: dict[str, Any], j: int, said: tuple[frozenset[str], frozenset[str]]) -> bool:
+    """Whether two steps say different things in spite of near vectors: one says not to, or the opposite, or each names its own.
+
+    What the other draft says elsewhere is not one's own: who copies a guide after it was amended takes the new number along.
+    """
     left_negated, right_negated = (d.get("step_negated", [False] * len(d["steps"])) for d in (a, b))
     if left_negated[i] != right_negated[j] or opposite(a["step_verbs"][i], b["step_verbs"][j]):
         return True
     one, other = a["steps"][i]["text"], b["steps"][j]["text"]
-    return apart(_names([one]), _names([other])) or apart(_numbers(one), _numbers(other))
+    return any(apart(read(one) - said[1], read(other) - said[0]) for read in (_names_in, _numbers))
+
+
+def _said(draft: dict[str, Any]) -> frozenset[str]:
+    """All names and numbers of a draft, in its steps and in what was said of them."""
+    texts = [step["text"] for step in draft["steps"]] + [stance["citation"]["exact"] for stance in draft["stances"]]
+    return frozenset(mark for text in texts for mark in _names_in(text) | _numbers(text))
+
+
+def _names_in(text: str) -> frozenset[str]:
+    return _names([text])
 
 
 def opposite(one: str, other: str) -> bool:

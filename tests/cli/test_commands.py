@@ -86,7 +86,7 @@ def test_source_that_fails_makes_a_run_partial(filled: Workspace, run: Runner, t
     (vanishing / "topics.jsonl").unlink()
     result = run("run")
     assert result.exit_code == 3
-    assert "error: " in result.stdout
+    assert "error:" in result.stdout
     told = {row["id"]: row["last_error"] for row in run.json("sources")["sources"]}
     assert told["discourse:gone.example"]
     assert told["discourse:forum.harbourside.example"] is None
