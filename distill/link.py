@@ -37,7 +37,7 @@ VERBATIM_STEP_BP = 9500
 # long one is no copy of it.
 COPY_OF_SHORTER, COPY_OF_LONGER, NEARLY_ALL = 6, 4, 8
 FEWEST_SHARED = 3
-MANY_SHARED = 6  # from which one step that differs is a date moved or a slip, if nearly all others of the shorter draft match
+AGREEING = 3  # steps that match for each step that is near and yet says something else
 ALTERNATIVE_BP = 8000  # likeness of goals, half words and half vectors, from which two procedures are alternatives
 
 _GRAMMAR = frozenset(
@@ -186,16 +186,15 @@ def said_at(draft: dict[str, Any]) -> str:
 
 def copied(a: dict[str, Any], b: dict[str, Any]) -> str | None:
     """How one draft is a copy of the other by its steps: "word for word", "in great part" (word for word, too), "paraphrase"
-    or, where they have too little in common or differ in a step that is near, None."""
+    or None, where they have too little in common. A copy may have changed a step or two, but then goals must not be at odds."""
     shorter, longer = sorted((len(a["steps"]), len(b["steps"])))
     much = max(shorter * COPY_OF_SHORTER, longer * COPY_OF_LONGER)
     matched = match_steps(a, b)
     if len(matched.pairs) * 10 < much:
         much, matched = longer * NEARLY_ALL, match_steps(a, b, LOOSER_BP)
-    slips = 1 if len(matched.pairs) >= MANY_SHARED and len(matched.pairs) * 10 >= shorter * NEARLY_ALL else 0
-    if matched.clashes > slips or len(matched.pairs) < FEWEST_SHARED or len(matched.pairs) * 10 < much:
+    if len(matched.pairs) < max(FEWEST_SHARED, AGREEING * matched.clashes) or len(matched.pairs) * 10 < much:
         return None
-    if matched.verbatim >= FEWEST_SHARED and matched.verbatim * 10 >= much:
+    if not matched.clashes and matched.verbatim >= FEWEST_SHARED and matched.verbatim * 10 >= much:
         return "word for word" if matched.verbatim * 10 >= longer * NEARLY_ALL else "in great part"
     return "paraphrase"
 

@@ -140,11 +140,16 @@ def test_steps_with_names_or_numbers_of_their_own_differ(left: str, right: str, 
     assert (matched.pairs, matched.clashes) == (([(0, 0)], 0) if same else ([], 1))
 
 
-def test_a_near_step_that_differs_makes_another_procedure() -> None:
-    texts = ("Open the page", "Choose Arbitrum as the target", "Confirm it", "Wait", "Look at the balance")
-    a = named(draft(1, 1, axes(1, 2, 3, 4, 5), GOAL), "Bridge", *texts)
-    b = named(draft(2, 2, axes(1, 2, 3, 4, 5), GOAL), "Bridge", *(text.replace("Arbitrum", "Optimism") for text in texts))
-    assert len(link([a, b])) == 2 and len(link([a, {**b, "steps": a["steps"]}])) == 1
+def test_near_steps_that_differ_are_weighed_against_those_that_match() -> None:
+    texts = ("Open the page", "Choose Arbitrum as the target", "Confirm it", "Wait 10 minutes", "Look at the balance")
+    changed = (texts[0], "Choose Optimism as the target", texts[2], "Wait 3 minutes", texts[4])
+    a, same, one, two = (
+        named(draft(n, n, axes(1, 2, 3, 4, 5), GOAL), "Bridge", *steps)
+        for n, steps in enumerate((texts, texts, (texts[0], changed[1], *texts[2:]), changed), 1)
+    )
+    assert [len(link([a, other])) for other in (same, one, two)] == [1, 1, 2]  # 4 against 1 is a copy, 3 against 2 is none
+    to = [named(made, f"Bridge all that you have to {network}") for made, network in ((a, "Arbitrum"), (one, "Optimism"))]
+    assert len(link(to)) == 2
 
 
 @pytest.mark.parametrize(
