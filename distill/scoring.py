@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     Inputs = tuple[tuple[list[list[int]], Floats], ...]  # per post: hashed words and facts of its passages
     Read = Callable[[Sequence[Window]], list[Floats]]  # (passages, READINGS) for each window
 
-CLIMB_BP = 75  # of the cheap score: a window without such a passage is never read
-HOPELESS_BP = 150  # of the thread's third best cheap score: below, nothing is
+CLIMB_BP = 150  # of the cheap score: a window without such a passage is never read
+HOPELESS_BP = 350  # of the thread's third best cheap score: below, nothing is
 SCOUTS = 2  # windows that are read first
 MOST_WINDOWS = 12  # of one thread that are read at all
-PROMISING_BP = 600  # mean of the four surest passages of the scouts from which the rest is read
+PROMISING_BP = 1200  # mean of the four surest passages of the scouts from which the rest is read
 NOT_READ = -6.0  # log-odds of being a step inside a procedure for a passage that was not read
 
 
