@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from distill.scoring import Model
     from distill.windows import Window
 
-PARTITION = 60  # threads per commit: a kill loses at most the work of these
+PARTITION = 180  # threads per commit: a kill loses at most the work of these
 
 Progress = Callable[[str, int, int | None], None]
 
