@@ -61,8 +61,25 @@ max_cost = 1000000
 first_said_bp = 7000
 confirmed_bp = 1000
 amended_bp = 2000
+# On top of these, in basis points of a step: who objected rightly, who asked what drew the step out, who reported how it
+# went, the step's author where it worked; and once for a whole SOP, who stood behind all of it.
+objected_bp = 500
+asked_bp = 500
+outcome_bp = 500
+worked_bp = 1000
+supported_bp = 500
 # Most that likes can add to a step, in basis points of its credit.
 likes_bp = 500
+# What a like counts whose author the network hides, and a voice without a verified identity once identity scores were
+# imported; in basis points of a trusted one.
+unnamed_like_bp = 1000
+unverified_bp = 5000
+# Part of what a fork's outcomes earn that goes to who composed it; the rest goes to who said the steps.
+composed_bp = 1000
+# Trust: how much of it starts anew from the seeds at each step of the walk, and what is left of an endorsement's weight
+# a quarter of a year later.
+restart_bp = 5000
+decay_bp = 9000
 """
 
 
@@ -103,7 +120,17 @@ class RewardsConfig:
     first_said_bp: int = 7000
     confirmed_bp: int = 1000
     amended_bp: int = 2000
+    objected_bp: int = 500
+    asked_bp: int = 500
+    outcome_bp: int = 500
+    worked_bp: int = 1000
+    supported_bp: int = 500
     likes_bp: int = 500
+    unnamed_like_bp: int = 1000
+    unverified_bp: int = 5000
+    composed_bp: int = 1000
+    restart_bp: int = 5000
+    decay_bp: int = 9000
 
 
 @dataclass(frozen=True, slots=True)

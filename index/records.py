@@ -225,6 +225,21 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """Somebody carried an SOP or one of its steps out and signed how it went."""
+
+    id: str  # "outcome:" and the SHA-256 of the signed text; "" before it is rendered
+    procedure: str
+    version_id: str  # as it was then
+    step: int | None  # None: all of it
+    words: str  # "sha256:…" of the step's text, "" for all of it
+    result: str  # "worked" | "failed" | "partly"
+    by: str  # who signed: "did:key:z6Mk…" or an EIP-55 address
+    at: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """This account is paid at this address."""
 

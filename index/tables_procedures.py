@@ -146,19 +146,23 @@ def versions(store: Store, procedure: str) -> list[StoredProcedure]:
 
 
 def known_lineages(store: Store) -> list[StoredProcedure]:
-    """The newest version of every procedure that ever was, current or withdrawn."""
+    """The newest version of every distilled procedure that ever was, current or withdrawn; what people composed is no lineage of theirs."""
     rows = store.rows(
-        "SELECT id, version, version_id, record, goal_vector, cluster FROM procedures QUALIFY row_number() OVER (PARTITION BY id ORDER BY version DESC) = 1 ORDER BY id"
+        "SELECT id, version, version_id, record, goal_vector, cluster FROM procedures WHERE id NOT IN (SELECT id FROM composed) QUALIFY row_number() OVER (PARTITION BY id ORDER BY version DESC) = 1 ORDER BY id"
     )
     return [StoredProcedure(**{**row, "record": json.loads(row["record"])}) for row in rows]
 
 
 def save_procedures(store: Store, procedures: Sequence[StoredProcedure]) -> None:
-    """Make exactly these versions current; all others stay as history, but for those that quote a post which is gone.
+    """Make these versions current, with what people composed; all others stay as history, but for those that quote a post
+    which is gone. A composed SOP with such a post is withdrawn, too.
 
     Called inside a transaction.
     """
-    store.execute("UPDATE procedures SET current = false WHERE current")
+    store.execute("UPDATE procedures SET current = false WHERE current AND id NOT IN (SELECT id FROM composed)")
+    store.execute(
+        """UPDATE procedures SET current = false WHERE current AND EXISTS (SELECT 1 FROM tombstones t WHERE contains(record, '"' || t.post || '"'))"""
+    )
     for procedure in procedures:
         text = canonical_json(procedure.record)
         store.execute(

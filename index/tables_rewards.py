@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,15 @@ from index.errors import StoreError
 from index.records import Allocation, Author, Credit, Identity, Round
 from index.store import Store
 from index.tables_discussion import GONE
+from index.tables_evidence import evidence_records, replace_evidence
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CREDIT_SCHEMA = "precipitate/credit/1"
-ORDER = "procedure, step, list_position(['first_said', 'amended', 'confirmed', 'liked'], role), author, post"
+ROLE_ORDER = "['first_said', 'amended', 'objected', 'confirmed', 'asked', 'outcome', 'worked', 'supported', 'composed', 'liked']"
+ORDER = f"procedure, step, list_position({ROLE_ORDER}, role), author, post"
+WHOLE_SOP = 0  # the step of credits for what is about the whole procedure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,13 @@ def _joined(store: Store, ids: Iterable[str], sql: str, parameters: Sequence[Any
 # --- credits --------------------------------------------------------------------------------------------------------
 
 
-def replace_credits(store: Store, earned: Sequence[Credit], uncredited: Sequence[Uncredited]) -> None:
-    """All credits at once, in one transaction: they are computed whole, and readers of the table see one computation."""
+def replace_credits(
+    store: Store,
+    earned: Sequence[Credit],
+    uncredited: Sequence[Uncredited],
+    evidence: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+) -> None:
+    """All credits at once with their evidence, in one transaction: they are computed whole, and readers see one computation."""
     import pyarrow as pa
 
     with store.transaction():
@@ -95,6 +103,7 @@ def replace_credits(store: Store, earned: Sequence[Credit], uncredited: Sequence
         store.execute("DELETE FROM uncredited")
         store.upsert("credits", _table(pa, Credit, earned, points=pa.int64()))
         store.upsert("uncredited", _table(pa, Uncredited, uncredited))
+        replace_evidence(store, evidence or {})
 
 
 def _table(pa: Any, cls: Any, records: Sequence[Any], **types: Any) -> pa.Table:
@@ -135,12 +144,29 @@ def _with_receipts(store: Store, rows: Sequence[Credit | Uncredited]) -> list[di
 
     people = {author.id: author for author in authors(store)}
     found = {(record["id"], record["version_id"]): record for record in current_records(store)}
-    return [_credit_record(row, found.get((row.procedure, row.version_id)), people.get(row.author)) for row in rows]
+    beside = _receipts_beside(store)
+    return [_credit_record(row, found.get((row.procedure, row.version_id)), people.get(row.author), beside) for row in rows]
 
 
-def _credit_record(row: Credit | Uncredited, procedure: dict[str, Any] | None, author: Author | None) -> dict[str, Any]:
-    step = next((step for step in procedure["steps"] if step["n"] == row.step), None) if procedure else None
-    receipt = _receipt(procedure, step, row.role, row.post) if procedure and step else None
+def _receipts_beside(store: Store) -> dict[str, dict[str, Any]]:
+    """By post: receipts that stand outside the procedures: questions, signed outcomes, composed SOPs."""
+    from index.tables_outcomes import composed, outcome_receipts
+
+    asked = {row["post"]: row for row in evidence_records(store, "question")}
+    made = {record["id"]: _made(record["id"], record["title"], when) for record, when, _ in composed(store)}
+    return asked | outcome_receipts(store) | made
+
+
+def _made(identifier: str, title: str, when: str) -> dict[str, Any]:
+    return {"permalink": "", "created": when, "start": 0, "end": len(title), "exact": title, "handle": identifier}
+
+
+def _credit_record(
+    row: Credit | Uncredited, procedure: dict[str, Any] | None, author: Author | None, beside: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    whole = {"n": None, "text": procedure["title"], "citations": []} if procedure and row.step == WHOLE_SOP else None
+    step = whole or (next((step for step in procedure["steps"] if step["n"] == row.step), None) if procedure else None)
+    receipt = (_receipt(procedure, step, row.role, row.post) or beside.get(row.post)) if procedure and step else None
     if procedure is None or step is None or receipt is None:
         raise StoreError(f"the credits are older than the SOPs: {row.procedure} step {row.step} has no receipt", "run `precipitate run`")
     return {

@@ -1,88 +1,53 @@
-"""Procedures and facts about posts → credits, in integer points. Pure: no store, no clock, no floats.
+"""Procedures and evidence → credits, in integer points. Pure: no store, no clock, no floats.
 
 Every step has the same pool of POINTS_PER_STEP, whatever its length and however many posts repeat it. Shares of it
-(basis points, `[rewards]` in precipitate.toml):
+(basis points, `[rewards]` in precipitate.toml, argued in docs/decisions/0017):
 
 - `first_said` to the author of the earliest post that states the step, ties by post id. Later statements are copies.
-- `amended` to authors whose amendment of the step was taken up, in the order of speaking: each weighs half of the one
-  before, so the first keeps at least half of the share however many come after, and who splits into many accounts
-  wins only the tail.
-- `confirmed` to others who confirmed or supported the step, weighed the same way: vouching early is worth more than
-  joining in.
-- `liked` is added on top: likes of the post that said the step first, on a curve that doubles for each further level.
+- `amended` to who amended it: near-duplicates are one amendment, its earliest speaker's; Shapley shares among them.
+- `confirmed` to others who confirmed or supported the step, first come, first served: each takes as much of the share as
+  they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support.
+- `objected` to who objected before a correction that changed the step.
+- `asked` to who asked what drew the step out, as far as they and others who stood behind the answer are trusted.
+- `outcome` to who reported how it went, and `worked` to who said the step, as far as those who say it worked are trusted.
+- `supported`, once for a procedure, to who stood behind all of it; `composed` to who made an SOP of others that worked.
+- `liked`, on top, for likes of the post that said the step first, on a curve that doubles for each further level.
 
-An author earns at most one of the first three in a step. A share without a taker stays unearned, and so does the share
-of a taker who may not be paid: were it passed on, an author would gain by keeping others from being credited, and the
-same sentence would be worth more in an empty thread than in a lively one. Points are relative, so nothing is lost to
-the round.
+All but the first need trust: what a voice takes grows in proportion to it, so dividing it among accounts changes nothing.
+A share without a taker stays unearned, and so does the share of a taker who may not be paid: were it passed on, an author
+would gain by keeping others from being credited. Points are relative, so nothing is lost to the round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from index.config import RewardsConfig
-from index.errors import ConfigError
 from index.records import Credit
 from index.tables_rewards import Uncredited
+from rewards.facts import Evidence, PostFacts, Report
+from rewards.hearing import Heard, Told, Voice, hear, once, reported
 from rewards.novelty import copied_steps
+from rewards.shapley import shapley
+from rewards.weights import checked
+
+__all__ = ["POINTS_PER_STEP", "ROLES", "Earned", "Evidence", "PostFacts", "earn", "like_level"]
 
 POINTS_PER_STEP = 1_000_000
 LIKE_LEVELS = 5  # a level needs twice the likes of the one before: 1, 3, 7, 15, 31
 LIKE_KINDS = ("like", "heart", "+1")
-ROLES = ("first_said", "amended", "confirmed", "liked")
-
-
-@dataclass(frozen=True, slots=True)
-class PostFacts:
-    """What the store knows of a cited post."""
-
-    author: str
-    payable: bool  # its source's posts may be paid for
-    gone: bool  # deleted or removed since
-    likers: tuple[str, ...] = ()  # distinct authors
-    unnamed_likes: int = 0  # likes whose authors the network hides
+ROLES = ("first_said", "amended", "objected", "confirmed", "asked", "outcome", "worked", "supported", "composed", "liked")
+FULL = 10_000
+WHOLE_SOP = 0  # the step of what is about the whole procedure
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
     credits: tuple[Credit, ...]
     uncredited: tuple[Uncredited, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """One author's earliest post in one role of one step."""
-
-    author: str
-    post: str
-    created: str
-
-
-class _Ledger:
-    """Collects what a step's voices earn, and what they do not and why."""
-
-    def __init__(self, facts: Mapping[str, PostFacts]) -> None:
-        self.facts = facts
-        self.created: dict[str, str] = {}  # of credited posts
-        self.credits: list[Credit] = []
-        self.uncredited: list[Uncredited] = []
-
-    def grant(self, at: _At, voice: _Voice, role: str, points: int, why: str) -> None:
-        """Credit the voice, unless its post may not be paid."""
-        bar = _bar(self.facts.get(voice.post), voice)
-        if bar is None and points == 0:
-            bar = ("share too small", f"{why}: the share comes to no whole point")
-        if bar:
-            self.refuse(at, voice, role, *bar)
-            return
-        self.created[voice.post] = voice.created
-        self.credits.append(Credit(voice.author, at.procedure, at.version_id, at.step, role, points, voice.post, why))
-
-    def refuse(self, at: _At, voice: _Voice, role: str, reason: str, detail: str) -> None:
-        self.uncredited.append(Uncredited(voice.author, at.procedure, at.version_id, at.step, role, voice.post, reason, detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,147 +59,269 @@ class _At:
     step: int
 
 
+class _Ledger:
+    """Collects what voices earn, and what they do not and why."""
+
+    def __init__(self, facts: Mapping[str, PostFacts], evidence: Evidence, weights: RewardsConfig) -> None:
+        self.facts, self.evidence, self.weights = facts, evidence, weights
+        self.credits: dict[tuple[str, str, int, str, str], Credit] = {}
+        self.uncredited: dict[tuple[str, str, int, str, str], Uncredited] = {}
+
+    def pool(self, role: str) -> int:
+        return POINTS_PER_STEP * int(getattr(self.weights, f"{role}_bp")) // FULL
+
+    def grant(self, at: _At, voice: Voice, role: str, points: int, why: str, nothing: str = "share too small") -> None:
+        """Credit the voice, unless its post may not be paid; `nothing` is the reason where the points are none."""
+        bar = _bar(self.facts.get(voice.post), voice)
+        if bar is None and points == 0:
+            bar = (nothing, f"{why}: the share comes to no whole point")
+        if bar:
+            self.refuse(at, voice, role, *bar)
+            return
+        key = (voice.author, at.procedure, at.step, role, voice.post)
+        self.credits[key] = Credit(voice.author, at.procedure, at.version_id, at.step, role, points, voice.post, why)
+
+    def refuse(self, at: _At, voice: Voice, role: str, reason: str, detail: str) -> None:
+        key = (voice.author, at.procedure, at.step, role, voice.post)
+        self.uncredited.setdefault(key, Uncredited(voice.author, at.procedure, at.version_id, at.step, role, voice.post, reason, detail))
+
+
 def earn(
     records: Sequence[Mapping[str, Any]],
     facts: Mapping[str, PostFacts],
     weights: RewardsConfig,
     returned: frozenset[tuple[str, str]] = frozenset(),
+    evidence: Evidence | None = None,
 ) -> Earned:
     """Credits of all current procedures, sorted; the order of `records` and of what is in them does not matter.
 
     `returned`: (liker, author) pairs whose author likes the liker's posts too. Raises ConfigError on shares over a whole.
     """
-    if weights.first_said_bp + weights.amended_bp + weights.confirmed_bp > 10_000:
-        raise ConfigError("rewards: first_said_bp + amended_bp + confirmed_bp is over 10000", "lower one of them in precipitate.toml")
-    copies = copied_steps(records)
-    ledger = _Ledger(facts)
-    for record in sorted(records, key=lambda record: str(record["id"])):
-        for step in sorted(record["steps"], key=lambda step: int(step["n"])):
-            at = _At(record["id"], record["version_id"], step["n"])
-            heard = _hear(step, record["stances"])
-            copy = copies.get((at.procedure, at.step))
-            if heard and copy:
-                _refuse_step(ledger, at, heard, copy)
-            elif heard:
-                _earn_step(ledger, at, heard, weights)
-    _earn_likes(ledger, weights.likes_bp, returned)
+    evidence = evidence or Evidence()
+    ledger = _Ledger(facts, evidence, checked(weights))
+    dated = [as_said(record, evidence) for record in sorted(records, key=lambda record: str(record["id"]))]
+    copies = copied_steps(dated)
+    for record in dated:
+        reports = [report for report in evidence.reports if report.procedure == record["id"]]
+        _earn_procedure(ledger, record, copies, reports)
+    _earn_likes(ledger, returned)
     return Earned(
-        tuple(sorted(ledger.credits, key=lambda c: (c.procedure, c.step, ROLES.index(c.role), c.author, c.post))),
-        tuple(sorted(ledger.uncredited, key=lambda u: (u.procedure, u.step, u.role, u.author, u.post, u.reason))),
+        tuple(sorted(ledger.credits.values(), key=lambda c: (c.procedure, c.step, ROLES.index(c.role), c.author, c.post))),
+        tuple(sorted(ledger.uncredited.values(), key=lambda u: (u.procedure, u.step, u.role, u.author, u.post, u.reason))),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Who spoke to a step, each author once, in the order of speaking."""
+def as_said(record: Mapping[str, Any], evidence: Evidence) -> Mapping[str, Any]:
+    """The record with each citation's `created` the moment from which its words count."""
+    if not evidence.moments:
+        return record
 
-    first: _Voice
-    copiers: list[_Voice]  # others who state it later
-    amenders: list[_Voice]
-    confirmers: list[_Voice]
+    def told(c: Mapping[str, Any]) -> Mapping[str, Any]:
+        moment = evidence.moments.get((c["post"], c["start"], c["end"]))
+        return {**c, "created": moment.since} if moment else c
 
-
-def _hear(step: Mapping[str, Any], stances: Sequence[Mapping[str, Any]]) -> _Step | None:
-    """Sort a step's citations and stances by role; None where nobody states it, so nothing is amended or confirmed."""
-    states = [c for c in step["citations"] if c["role"] == "states"]
-    if not states:
-        return None
-    first, *later = _voices(states)
-    on_step = [stance for stance in stances if stance["step"] == step["n"]]
-    amenders = [v for v in _voices(s["citation"] for s in on_step if s["kind"] == "amendment") if v.author != first.author]
-    taken = {first.author, *(voice.author for voice in amenders)}
-    # A post that restates the step is a copy of it, and does not become a confirmation by being nice about it.
-    restating = {c["post"] for c in states}
-    agreeing = [c for c in step["citations"] if c["role"] == "confirms"] + [s["citation"] for s in on_step if s["kind"] == "support"]
-    confirmers = [v for v in _voices(c for c in agreeing if c["post"] not in restating) if v.author not in taken]
-    return _Step(first, [v for v in later if v.author not in taken], amenders, confirmers)
+    steps = [{**step, "citations": [told(c) for c in step["citations"]]} for step in record["steps"]]
+    return {**record, "steps": steps, "stances": [{**stance, "citation": told(stance["citation"])} for stance in record["stances"]]}
 
 
-def _earn_step(ledger: _Ledger, at: _At, heard: _Step, weights: RewardsConfig) -> None:
+def _earn_procedure(ledger: _Ledger, record: Mapping[str, Any], copies: Mapping[tuple[str, int], str], reports: Sequence[Report]) -> None:
+    heard = {step["n"]: hear(step, record["stances"]) for step in record["steps"]}
+    firsts = {h.first.author for h in heard.values() if h}
+    whole = [stance for stance in record["stances"] if stance["step"] is None]
+    support, dissent = ([s["citation"] for s in whole if s["kind"] == kind] for kind in ("support", "dissent"))
+    overall = reported(support, dissent, firsts) + _logged(reports, None, firsts)
+    standing = False
+    for step in sorted(record["steps"], key=lambda step: int(step["n"])):
+        at, spoken = _At(record["id"], record["version_id"], step["n"]), heard[step["n"]]
+        copy = copies.get((at.procedure, at.step))
+        if spoken and copy:
+            _refuse_step(ledger, at, spoken, copy)
+        elif spoken:
+            standing = True
+            told = spoken.reports + _logged(reports, step["n"], {spoken.first.author})
+            _earn_step(ledger, at, spoken, told, overall, [v for v in once(support) if v.author not in firsts])
+    at = _At(record["id"], record["version_id"], WHOLE_SOP)
+    if at.procedure in ledger.evidence.composers:
+        _earn_reports(ledger, at, overall)
+        _earn_composed(ledger, at, overall, firsts)
+    else:
+        _earn_whole(ledger, at, once(support), overall, firsts, standing)
+
+
+def _logged(reports: Sequence[Report], step: int | None, own: set[str]) -> list[Told]:
+    """Reports of the log about a step, or about the whole; those about one's own steps count nothing."""
+    found = [r for r in sorted(reports, key=lambda r: (r.created, r.receipt)) if r.step == step and r.author not in own]
+    return [Told(Voice(r.author, r.receipt, r.created), r.result, r.part_bp, r.pays) for r in found]
+
+
+def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], overall: Sequence[Told], whole: Sequence[Voice]) -> None:
     copiers = len(heard.copiers)
     repeats = f"; {copiers} who repeated it later earn{'s' * (copiers == 1)} nothing for that" if copiers else ""
-    ledger.grant(at, heard.first, "first_said", _share(weights.first_said_bp), f"first to say step {at.step}{repeats}")
+    ledger.grant(at, heard.first, "first_said", ledger.pool("first_said"), f"first to say step {at.step}{repeats}")
     for voice in heard.copiers:
         ledger.refuse(at, voice, "first_said", "late copy", f"step {at.step} was said before, in post {heard.first.post}")
-    _grant_in_order(ledger, at, "amended", heard.amenders, _share(weights.amended_bp), "amendment")
-    _grant_in_order(ledger, at, "confirmed", heard.confirmers, _share(weights.confirmed_bp), "confirmation")
+    _earn_amendments(ledger, at, heard)
+    _in_turn(ledger, at, "objected", heard.objectors, f"objected to step {at.step} before it was corrected")
+    _earn_confirmations(ledger, at, heard)
+    everyone = [*told, *(t for t in overall if t.voice.author not in {heard.first.author, *(o.voice.author for o in told)})]
+    _earn_question(ledger, at, heard, everyone, whole)
+    _earn_reports(ledger, at, told)
+    _earn_worked(ledger, at, heard.first, everyone)
 
 
-def _refuse_step(ledger: _Ledger, at: _At, heard: _Step, why: str) -> None:
+def _earn_amendments(ledger: _Ledger, at: _At, heard: Heard) -> None:
+    """Shapley shares of a pool that is as full as those who amended are trusted; an author's trust is shared by their amendments."""
+    pool, count = ledger.pool("amended"), len(heard.amendments)
+    each = Counter(voice.author for voice in heard.amendments)
+    levels = [ledger.evidence.level(voice.author) // each[voice.author] for voice in heard.amendments]
+    shares = shapley(count, lambda players: pool * min(FULL, sum(levels[p] for p in players)) // FULL)
+    for place, (voice, points) in enumerate(zip(heard.amendments, shares, strict=True), 1):
+        ledger.grant(at, voice, "amended", points, f"amendment {place} of {count} of step {at.step}", "not trusted")
+    for voice in heard.repeated:
+        ledger.refuse(at, voice, "amended", "late copy", f"this amendment of step {at.step} was made before")
+
+
+def _in_turn(ledger: _Ledger, at: _At, role: str, voices: Sequence[Voice], why: str) -> None:
+    """First come, first served: each takes as much of the pool as they are trusted, until nothing is left."""
+    pool = left = ledger.pool(role)
+    for voice in voices:
+        level = ledger.evidence.level(voice.author)
+        points = min(left, pool * level // FULL)
+        left -= points
+        nothing = "not trusted" if level == 0 else "nothing left"
+        ledger.grant(at, voice, role, points, f"{why} (trusted {level // 100} %)", nothing)
+
+
+def _earn_confirmations(ledger: _Ledger, at: _At, heard: Heard) -> None:
+    level = ledger.evidence.level
+    against, for_it = (sum(level(v.author) for v in voices) for voices in (heard.dissenters, heard.confirmers))
+    if against > for_it:
+        for voice in heard.confirmers:
+            ledger.refuse(at, voice, "confirmed", "outweighed", f"trusted accounts objected to step {at.step} more than confirmed it")
+    else:
+        _in_turn(ledger, at, "confirmed", heard.confirmers, f"confirmed step {at.step}")
+
+
+def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], whole: Sequence[Voice]) -> None:
+    """The asker's share is bounded by their own trust, and by that of others who stood behind the answer."""
+    question = ledger.evidence.questions.get(heard.first.post)
+    if question is None or question.author == heard.first.author or question.created >= heard.first.created:
+        return
+    behind = {v.author for v in (*heard.amendments, *heard.confirmers, *whole)} | {t.voice.author for t in told if t.result == "worked"}
+    vouched = sum(ledger.evidence.level(author) for author in behind - {question.author, heard.first.author})
+    level = min(FULL, vouched, ledger.evidence.level(question.author))
+    points = ledger.pool("asked") * level // FULL
+    why = f"asked what step {at.step} answers (trusted {level // 100} %, with those who stood behind it)"
+    ledger.grant(at, Voice(question.author, question.post, question.created), "asked", points, why, "not vouched for")
+
+
+def _earn_reports(ledger: _Ledger, at: _At, told: Sequence[Told]) -> None:
+    where = f"step {at.step}" if at.step else "the SOP"
+    pool = left = ledger.pool("outcome")
+    seen: set[str] = set()
+    for one in told:
+        if one.voice.author in seen or not one.pays:
+            continue
+        seen.add(one.voice.author)
+        level = ledger.evidence.level(one.voice.author)
+        points = min(left, pool * level // FULL)
+        left -= points
+        why = f"reported that {where} {_RESULT[one.result]} (trusted {level // 100} %)"
+        ledger.grant(at, one.voice, "outcome", points, why, "not trusted" if level == 0 else "nothing left")
+
+
+_RESULT = {"worked": "worked", "failed": "failed", "partly": "worked in part"}
+_HALVES = {"worked": 2, "partly": 1, "failed": -2}
+
+
+def strength(told: Sequence[Told], evidence: Evidence) -> int:
+    """How far trusted accounts say that it worked, in basis points: half for in part, and failures are taken off."""
+    seen: dict[str, int] = {}
+    for one in told:
+        seen.setdefault(one.voice.author, _HALVES[one.result] * evidence.level(one.voice.author) * one.part_bp // (2 * FULL))
+    return max(0, min(FULL, sum(seen.values())))
+
+
+def _earn_worked(ledger: _Ledger, at: _At, first: Voice, told: Sequence[Told]) -> None:
+    level = strength(told, ledger.evidence)
+    points = ledger.pool("worked") * level // FULL
+    if points:
+        people = len({t.voice.author for t in told if t.result != "failed"})
+        ledger.grant(at, first, "worked", points, f"step {at.step} worked for {people} who reported it (trusted {level // 100} %)")
+
+
+def _earn_whole(ledger: _Ledger, at: _At, support: Sequence[Voice], overall: Sequence[Told], firsts: set[str], standing: bool) -> None:
+    """What was said of the procedure as a whole; nothing where every step of it is a copy."""
+    backers = [voice for voice in support if voice.author not in firsts]
+    if not standing:
+        for voice in backers:
+            ledger.refuse(at, voice, "supported", "copied step", "every step of this SOP was said before, in another")
+        return
+    _in_turn(ledger, at, "supported", backers, "stood behind the whole SOP")
+    _earn_reports(ledger, at, overall)
+
+
+def _earn_composed(ledger: _Ledger, at: _At, overall: Sequence[Told], firsts: set[str]) -> None:
+    composer, made = ledger.evidence.composers.get(at.procedure, ("", ""))
+    if composer and composer not in firsts:
+        level = strength([t for t in overall if t.voice.author != composer], ledger.evidence)
+        points = ledger.pool("worked") * ledger.weights.composed_bp // FULL * level // FULL
+        ledger.grant(
+            at, Voice(composer, at.procedure, made), "composed", points, "made this SOP of others, and it worked", "no outcome yet"
+        )
+
+
+def _refuse_step(ledger: _Ledger, at: _At, heard: Heard, why: str) -> None:
     """A copied step earns nothing for anyone: what was said of it belongs to the original."""
-    by_role = {"first_said": [heard.first, *heard.copiers], "amended": heard.amenders, "confirmed": heard.confirmers}
+    by_role = {
+        "first_said": [heard.first, *heard.copiers],
+        "amended": [*heard.amendments, *heard.repeated],
+        "objected": heard.objectors,
+        "confirmed": heard.confirmers,
+    }
     for role, voices in by_role.items():
         for voice in voices:
             ledger.refuse(at, voice, role, "copied step", why)
 
 
-def _voices(citations: Iterable[Mapping[str, Any]]) -> list[_Voice]:
-    """Each author's earliest citation, in the order of speaking: a second mention is not a second contribution."""
-    earliest: dict[str, _Voice] = {}
-    for cited in sorted(citations, key=lambda c: (c["created"], c["post"], c["start"])):
-        earliest.setdefault(cited["author"], _Voice(cited["author"], cited["post"], cited["created"]))
-    return list(earliest.values())
-
-
-def _share(basis_points: int) -> int:
-    return POINTS_PER_STEP * basis_points // 10_000
-
-
-def _grant_in_order(ledger: _Ledger, at: _At, role: str, voices: Sequence[_Voice], pool: int, noun: str) -> None:
-    for place, (voice, points) in enumerate(zip(voices, halving_shares(pool, len(voices)), strict=True), 1):
-        ledger.grant(at, voice, role, points, f"{noun} {place} of {len(voices)} of step {at.step}, in order of speaking")
-
-
-def halving_shares(pool: int, count: int) -> list[int]:
-    """Split `pool` so that each weighs half of the one before, exactly; what rounding leaves goes to the first."""
-    if count == 0:
-        return []
-    whole = 2**count - 1
-    shares = [pool * 2 ** (count - 1 - place) // whole for place in range(count)]
-    shares[0] += pool - sum(shares)
-    return shares
-
-
-def _earn_likes(ledger: _Ledger, likes_bp: int, returned: frozenset[tuple[str, str]]) -> None:
-    """Add the likes of first statements. A liker counts once for an author, at the earliest post that was liked.
+def _earn_likes(ledger: _Ledger, returned: frozenset[tuple[str, str]]) -> None:
+    """Add the likes of first statements, each counting as far as its giver is trusted.
 
     Own likes and likes that the author returns count nothing: likes exchanged by a ring say nothing of the words.
     """
-    firsts = [credit for credit in ledger.credits if credit.role == "first_said"]
-    levels: dict[str, tuple[int, str]] = {}
-    counted: set[tuple[str, str]] = set()
-    for post in sorted({credit.post for credit in firsts}, key=lambda post: (ledger.created[post], post)):
-        facts = ledger.facts[post]
-        fresh = {(liker, facts.author) for liker in facts.likers if liker != facts.author} - returned - counted
-        counted |= fresh
-        levels[post] = (
-            like_level(len(fresh), facts.unnamed_likes),
-            _why_liked(len(fresh), facts.unnamed_likes, len(facts.likers) - len(fresh)),
-        )
-    for credit in firsts:
-        level, why = levels[credit.post]
-        points = _share(likes_bp) * level // LIKE_LEVELS
+    pool = POINTS_PER_STEP * ledger.weights.likes_bp // FULL
+    for credit in [credit for credit in ledger.credits.values() if credit.role == "first_said"]:
+        facts = ledger.facts[credit.post]
+        fresh = [liker for liker in facts.likers if liker != facts.author and (liker, facts.author) not in returned]
+        weight = sum(ledger.evidence.level(liker) for liker in fresh) + facts.unnamed_likes * ledger.weights.unnamed_like_bp
+        points = pool * like_level(weight) // LIKE_LEVELS
         if points:
-            liked = Credit(credit.author, credit.procedure, credit.version_id, credit.step, "liked", points, credit.post, why)
-            ledger.credits.append(liked)
+            why = _why_liked(len(fresh), facts.unnamed_likes, len(facts.likers) - len(fresh), weight)
+            key = (credit.author, credit.procedure, credit.step, "liked", credit.post)
+            ledger.credits[key] = replace(credit, role="liked", points=points, why=why)
 
 
-def _why_liked(named: int, unnamed: int, left_out: int) -> str:
+def _why_liked(named: int, unnamed: int, left_out: int, weight: int) -> str:
     why = f"the post has {named} like{'s' * (named != 1)} of others" + (f" and {unnamed} unnamed" if unnamed else "")
-    return why + (f"; not counted: {left_out} own, returned, or counted at another post" if left_out else "")
+    why += f", which count as {weight // FULL} of trusted accounts"
+    return why + (f"; not counted: {left_out} own or returned" if left_out else "")
 
 
-def like_level(named: int, unnamed: int) -> int:
-    """0 to LIKE_LEVELS: log2 of one plus the likes, rounded down; an unnamed like weighs half, as nobody vouches for it."""
-    return min(LIKE_LEVELS, ((2 + 2 * named + unnamed) // 2).bit_length() - 1)
+def like_level(weight: int) -> int:
+    """0 to LIKE_LEVELS: log2 of one plus the likes, rounded down; `weight` is in basis points of a trusted like."""
+    return min(LIKE_LEVELS, (1 + weight // FULL).bit_length() - 1)
 
 
-def _bar(facts: PostFacts | None, voice: _Voice) -> tuple[str, str] | None:
-    """Why a post cannot be a receipt, if it cannot: a short reason and plain words."""
+def _bar(facts: PostFacts | None, voice: Voice) -> tuple[str, str] | None:
+    """Why a post cannot be a receipt, if it cannot: a short reason and plain words. Logged outcomes are checked by their log."""
+    if voice.post.startswith(("outcome:", "sop-")):
+        return None
     if facts is None or facts.author != voice.author:
         return "no receipt", f"post {voice.post} by {voice.author} is not in the store"
     if facts.gone:
         return "post gone", f"post {voice.post} was deleted or removed"
+    if facts.forums_own:
+        return "forum's own account", f"post {voice.post} is by an account of the forum itself, not of a person"
     if not facts.payable:
         return "source not payable", f"the source of post {voice.post} does not allow paid posts"
     return None

@@ -63,7 +63,7 @@ def copied_steps(records: Sequence[Mapping[str, Any]]) -> dict[StepKey, str]:
     matched = Counter((key[0], other.key[0]) for key, others in likenesses.items() for other in others)
     wholesale = {pair for pair, count in matched.items() if count >= 2 and 2 * count >= sizes[pair[0]]}
     related = wholesale | _links(records)
-    copied = _forks_without_origin(records) | _rest_of_copies(said, wholesale)
+    copied = _forks_without_origin(records) | _rest_of_copies(said, wholesale) | _composed(records)
     for key, others in likenesses.items():
         earliest = next((other for other in others if (key[0], other.key[0]) in related), None)
         if earliest:
@@ -124,6 +124,16 @@ def _likenesses(said: Sequence[_Said]) -> dict[StepKey, list[_Said]]:
 def _links(records: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
     pairs = {(record["id"], other) for record in records for other in (*record["alternatives"], record["forked_from"]) if other}
     return pairs | {(other, one) for one, other in pairs}
+
+
+def _composed(records: Iterable[Mapping[str, Any]]) -> dict[StepKey, str]:
+    """Steps that somebody took over into an SOP of their own (rewards/compose.py): their words are paid at the origin."""
+    return {
+        (record["id"], place): f"the step was taken over from {sop} step {n}, where its words are paid"
+        for record in records
+        if (made := record.get("generator", {}).get("composed"))
+        for place, (sop, n) in enumerate(made["steps"], 1)
+    }
 
 
 def _forks_without_origin(records: Sequence[Mapping[str, Any]]) -> dict[StepKey, str]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from index import tables_rewards as tables
-from index.config import Config
+from index.config import Config, RewardsConfig
 from index.errors import StoreError
 from index.records import PROCEDURE_SCHEMA
 from index.store import Store
-from rewards.credit import LIKE_KINDS, Earned, PostFacts, earn
+from rewards.credit import Earned, earn
+from rewards.evidence import Gathered, evidence_records, gather
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,16 @@ class CreditReport:
 
 def credit(store: Store, config: Config) -> CreditReport:
     """Compute all credits anew and put them in place of the old ones: the same procedures give the same credits."""
-    records = read_procedures(store)
-    facts = read_post_facts(store, records)
-    earned = earn(records, facts, config.rewards, tables.returned_likes(store, LIKE_KINDS))
-    tables.replace_credits(store, earned.credits, earned.uncredited)
+    records, earned, gathered = credits_by(store, config.rewards)
+    tables.replace_credits(store, earned.credits, earned.uncredited, evidence_records(gathered, config.rewards))
     return report(records, earned)
+
+
+def credits_by(store: Store, weights: RewardsConfig) -> tuple[list[dict[str, Any]], Earned, Gathered]:
+    """What everybody earns by these weights, without keeping it: for rounds that have weights of their own."""
+    records = read_procedures(store)
+    gathered = gather(store, records, weights)
+    return records, earn(records, gathered.facts, weights, gathered.returned, gathered.evidence), gathered
 
 
 def read_procedures(store: Store) -> list[dict[str, Any]]:
@@ -44,21 +50,6 @@ def read_procedures(store: Store) -> list[dict[str, Any]]:
                 f"{record['id']} is of schema {record['schema']!r}, credit reads {PROCEDURE_SCHEMA!r}", "run `precipitate run`"
             )
     return records
-
-
-def read_post_facts(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, PostFacts]:
-    """What the store knows of every cited post; a post it does not hold is not in the result."""
-    cited = {c["post"] for record in records for step in record["steps"] for c in step["citations"]}
-    cited |= {stance["citation"]["post"] for record in records for stance in record["stances"]}
-    likes: dict[str, dict[str, int]] = {}
-    for row in tables.reaction_rows(store, cited, LIKE_KINDS):
-        likes.setdefault(row["post"], {})[row["actor"]] = row["count"]
-    return {row["id"]: _facts(row, likes.get(row["id"], {})) for row in tables.post_rows(store, cited)}
-
-
-def _facts(row: Mapping[str, Any], likes: Mapping[str, int]) -> PostFacts:
-    named = tuple(sorted(actor for actor in likes if actor))
-    return PostFacts(row["author"], row["payable"], row["gone"], named, unnamed_likes=likes.get("", 0))
 
 
 def report(records: Sequence[Mapping[str, Any]], earned: Earned) -> CreditReport:

@@ -9,7 +9,7 @@ import pytest
 
 from index.config import RewardsConfig
 from index.errors import ConfigError
-from rewards.credit import POINTS_PER_STEP, Earned, PostFacts, earn, halving_shares, like_level
+from rewards.credit import POINTS_PER_STEP, Earned, PostFacts, earn, like_level
 from tests.rewards.builders import author_id, cite, facts_of, post_id, procedure, stance, step
 
 WEIGHTS = RewardsConfig()
@@ -63,13 +63,12 @@ def test_length_and_number_of_citations_are_irrelevant() -> None:
     assert points(short) == points(long)
 
 
-def test_amenders_share_by_order_and_keep_at_least_half() -> None:
+def test_an_amendment_that_repeats_another_earns_nothing() -> None:
     amendments = tuple(stance("amendment", 1, cite(n, f"amender{n}", n)) for n in (2, 3, 4))
     earned = earn_one(procedure(step(1, cite(1, "ann", 1)), stances=amendments))
-    shares = points(earned, "amended")
-    assert sum(shares.values()) == 200_000
-    assert shares == {"amender2": 114_287, "amender3": 57_142, "amender4": 28_571}
-    assert earned.credits[1].why == "amendment 1 of 3 of step 1, in order of speaking"
+    assert points(earned, "amended") == {"amender2": 200_000}
+    assert reasons(earned) == {"amender3": "late copy", "amender4": "late copy"}
+    assert earned.credits[1].why == "amendment 1 of 1 of step 1"
 
 
 def test_a_sole_amender_gets_the_whole_share_also_when_restating_the_step() -> None:
@@ -77,7 +76,7 @@ def test_a_sole_amender_gets_the_whole_share_also_when_restating_the_step() -> N
     assert points(earn_one(record)) == {"ann": 700_000, "bob": 200_000}
 
 
-def test_confirmations_and_support_of_a_step_share_once_an_author() -> None:
+def test_who_confirms_first_takes_as_much_as_they_are_trusted() -> None:
     record = procedure(
         step(1, cite(1, "ann", 1), cite(2, "bob", 2, "confirms"), cite(3, "bob", 3, "confirms")),
         stances=(
@@ -86,7 +85,8 @@ def test_confirmations_and_support_of_a_step_share_once_an_author() -> None:
             stance("dissent", 1, cite(6, "eve", 6)),
         ),
     )
-    assert points(earn_one(record), "confirmed") == {"bob": 66_667, "cleo": 33_333}
+    assert points(earn_one(record), "confirmed") == {"bob": 100_000}
+    assert reasons(earn_one(record)) == {"cleo": "nothing left"}
 
 
 def test_a_copy_is_not_a_confirmation() -> None:
@@ -107,10 +107,11 @@ def test_likes_weigh_little_and_saturate() -> None:
     assert (few, many, crowd) == (10_000, 50_000, 50_000)
 
 
-def test_an_unnamed_like_weighs_half() -> None:
-    assert [like_level(*likes) for likes in ((0, 0), (0, 1), (1, 0), (0, 2), (3, 0), (1, 4), (0, 6), (7, 0), (0, 10**9))] == [
-        *(0, 0, 1, 1, 2, 2, 2, 3, 5),
-    ]
+def test_an_unnamed_like_weighs_a_tenth() -> None:
+    record = procedure(step(1, cite(1, "ann", 1)))
+    assert points(earn_one(record, p1={"unnamed_likes": 9}), "liked") == {}
+    assert points(earn_one(record, p1={"unnamed_likes": 10}), "liked") == {"ann": 10_000}
+    assert [like_level(10_000 * count) for count in (0, 1, 2, 3, 6, 7, 31, 10**9)] == [0, 1, 1, 2, 2, 3, 5, 5]
 
 
 def test_self_likes_count_nothing() -> None:
@@ -124,11 +125,11 @@ def test_likes_that_are_returned_count_nothing() -> None:
     assert points(earn_one(record, ring, p1=likers), "liked") == {}
 
 
-def test_a_liker_counts_once_for_an_author_at_the_earliest_post() -> None:
-    record = procedure(step(1, cite(2, "ann", 1)), step(2, cite(1, "ann", 2)))
+def test_likes_count_at_each_post_so_that_dividing_posts_among_accounts_gains_nothing() -> None:
     fan = {"likers": (author_id("fan"),)}
-    liked = [c for c in earn_one(record, p1=fan, p2=fan).credits if c.role == "liked"]
-    assert [(c.step, c.post, c.points) for c in liked] == [(1, post_id(2), 10_000)]
+    one = points(earn_one(procedure(step(1, cite(2, "ann", 1)), step(2, cite(1, "ann", 2))), p1=fan, p2=fan), "liked")
+    two = points(earn_one(procedure(step(1, cite(2, "ann", 1)), step(2, cite(1, "bea", 2))), p1=fan, p2=fan), "liked")
+    assert sum(one.values()) == sum(two.values()) == 20_000
 
 
 def test_no_share_of_a_post_that_may_not_be_paid_and_none_for_its_copier() -> None:
@@ -151,13 +152,6 @@ def test_a_step_that_nobody_states_earns_nothing() -> None:
 def test_shares_over_a_whole_are_refused() -> None:
     with pytest.raises(ConfigError, match="over 10000"):
         earn([], {}, RewardsConfig(first_said_bp=9_000))
-
-
-def test_later_speakers_never_take_more_than_half_from_the_first() -> None:
-    for count in range(1, 60):
-        shares = halving_shares(200_000, count)
-        assert sum(shares) == 200_000 and min(shares) >= 0 and shares == sorted(shares, reverse=True)
-        assert shares[0] >= 100_000
 
 
 def test_the_order_of_the_input_does_not_matter() -> None:
