@@ -71,6 +71,14 @@ app.add_typer(identity, name="identity", short_help="Where contributors are paid
 app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by credit.")
 claim = make_group(help="Identity claims: an account and its wallet, proved by both.")
 app.add_typer(claim, name="claim", short_help="Identity claims: an account and its wallet, proved by both.")
+trust = make_group(help="Whose voice counts, and how far.")
+app.add_typer(trust, name="trust", short_help="Whose voice counts, and how far.")
+seed = make_group(help="The accounts that trust begins with.")
+trust.add_typer(seed, name="seed", short_help="The accounts that trust begins with.")
+scores = make_group(help="Identity scores: proofs from elsewhere.")
+identity.add_typer(scores, name="scores", short_help="Identity scores: proofs from elsewhere.")
+outcome = make_group(help="Outcomes: who carried an SOP out, and how it went.")
+app.add_typer(outcome, name="outcome", short_help="Outcomes: who carried an SOP out, and how it went.")
 app.add_typer(config_, name="config", short_help="The workspace's configuration.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -631,6 +639,224 @@ def round_compare(name: Annotated[str, typer.Argument(help="The round.")], as_js
     with writing("round compare") as (_, store):
         told = compare_round(store, name)
     emit(as_json, told, render_comparison(told))
+
+
+# --- trust, flags, outcomes, forks ----------------------------------------------------------------------------------
+
+
+@seed.command("add", short_help="Name an account that trust begins with.")
+def trust_seed_add(
+    account: Annotated[str, typer.Argument(help="ann, ann@host, a full author id, or a key that signs outcomes.")],
+    weight: Annotated[int, typer.Option("--weight", help="Its part among the seeds, 1 to 1000.")] = 1,
+    note: Annotated[str, typer.Option("--note", help="Why; shown in lists and published.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate trust seed add ann@forum.example.org --note "moderator since 2021"
+
+    Trust begins with the seeds and follows who they endorse. Named seeds take the place of the default. Counts from the
+    next run.
+    """
+    from rewards.seeds import add_seed
+
+    with writing("trust seed add") as (_, store):
+        told = asdict(add_seed(store, account, weight, note))
+    emit(as_json, told, f"{clean(told['author'])} is a seed of weight {weight}\nnext: precipitate run\n")
+
+
+@seed.command("remove", short_help="Take a seed back.")
+def trust_seed_remove(account: Annotated[str, typer.Argument(help="The seed.")], as_json: Json = False) -> None:
+    """Example: precipitate trust seed remove ann@forum.example.org
+
+    Take a seed back. Where none is left, the default chooses again.
+    """
+    from rewards.seeds import remove_seed
+
+    with writing("trust seed remove") as (_, store):
+        name = remove_seed(store, account)
+    emit(as_json, {"removed": name}, f"{clean(name)} is no seed any more\nnext: precipitate run\n")
+
+
+@seed.command("list", short_help="List the seeds, named or chosen by default.")
+def trust_seed_list(as_json: Json = False) -> None:
+    """Example: precipitate trust seed list
+
+    Where trust begins: the seeds that were named, else those that the default takes, and why.
+    """
+    from publish.standing import render_seeds
+    from rewards.standing import told_seeds
+
+    with writing("trust seed list") as (_, store):
+        told = told_seeds(store)
+    emit(as_json, told, render_seeds(told))
+
+
+@trust.command("list", short_help="List who is trusted, and how far.")
+def trust_list(as_json: Json = False) -> None:
+    """Example: precipitate trust list
+
+    Who is trusted, and how far, as the last run found it: what confirmations, likes, questions and reports count by.
+    """
+    from publish.standing import render_trust
+    from rewards.standing import told_trust
+
+    with writing("trust list") as (_, store):
+        told = told_trust(store)
+    emit(as_json, told, render_trust(told))
+
+
+@scores.command("import", short_help="Read identity scores from a file.")
+def scores_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What was exported or fetched before; nothing is asked of the network.")],
+    kind: Annotated[str, typer.Option("--kind", help="passport, farcaster, ens or nostr.")],
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate identity scores import passport.csv --kind passport
+
+    Read who is proved to be a person, or the same person: Passport (CSV or API answers), Farcaster verifications, ENS text
+    records (CSV), Nostr NIP-05 and NIP-39. Once there are any, voices without a passing one count less. Ends with 3 if some
+    row did not count.
+    """
+    from publish.report import as_value, render_import
+    from rewards.identity_scores import import_scores
+
+    with writing("identity scores import") as (_, store):
+        told = as_value(import_scores(store, file, kind))
+    emit(as_json, told, render_import(told))
+    return PARTIAL if told["left_out"] else 0
+
+
+@app.command(short_help="Show what a person should look at: rings, pairs, bursts, look-alikes.")
+def flags(as_json: Json = False) -> None:
+    """Example: precipitate flags
+
+    Groups that endorse only each other, reciprocal pairs, bursts of new accounts, accounts that write alike; each with the
+    posts that show it. Evidence for a person: no flag changes a credit.
+    """
+    from publish.standing import render_flags
+    from rewards.flags import flags as raised
+    from rewards.pipeline import read_procedures
+
+    with writing("flags") as (_, store):
+        told = raised(store, read_procedures(store))
+    emit(as_json, told, render_flags(told))
+
+
+@outcome.command("add", short_help="Report that an SOP was carried out, and how it went.")
+def outcome_add(
+    sop: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.")],
+    result: Annotated[str, typer.Option("--result", help="worked, failed or partly.")],
+    by: Annotated[str, typer.Option("--by", help="Who signs: did:key:…, 0x…, or an account that is paid at a wallet.")] = "",
+    step: Annotated[int | None, typer.Option("--step", help="One step; without it: all of it.")] = None,
+    note: Annotated[str, typer.Option("--note", help="What should be known of it.")] = "",
+    key: Annotated[Path | None, typer.Option("--key", help="A PEM file with an Ed25519 key: signs and takes it at once.")] = None,
+    out: Annotated[str, typer.Option("--out", "-o", help="A file for the text to sign, or - for standard output.")] = "-",
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate outcome add sop-3f9a --result worked --key agent.pem
+
+    Report that a person or a program carried an SOP out. With --key it is signed and logged at once; else this prints the
+    text to sign (Ed25519, or a wallet's personal_sign), nothing is logged yet, and it ends with 3.
+    """
+    from publish.exports import STDOUT, write_files
+    from publish.standing import render_new_outcome, render_taken
+    from rewards.outcomes import add_outcome
+
+    with writing("outcome add") as (_, store):
+        told = add_outcome(store, sop, step, result, by, note, key)
+    if told["taken"]:
+        emit(as_json, told, render_taken(told["outcome"]))
+        return 0
+    if out != STDOUT:
+        write_files([("outcome.txt", told["text"])], out)
+    emit(as_json, told, "" if out != STDOUT else told["text"] + "\n")
+    if not as_json:
+        typer.echo(render_new_outcome(told, clean(out) if out != STDOUT else "the text"), err=True, nl=False)
+    return PARTIAL
+
+
+@outcome.command("verify", short_help="Take a signed outcome.")
+def outcome_verify(
+    text: Annotated[Path, typer.Argument(metavar="TEXT_FILE", help="The text that was signed.")],
+    signature: Annotated[str, typer.Option("--signature", help="What the key or the wallet gave: 0x and hex.")],
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate outcome verify outcome.txt --signature 0x1b…
+
+    Check a signed outcome offline: layout, key or wallet, SOP, never logged before. Then it is appended to the log, which
+    is chained by hash, and counts from the next run.
+    """
+    from publish.standing import render_taken
+    from rewards.claims import read_text
+    from rewards.outcomes import take_outcome
+
+    with writing("outcome verify") as (_, store):
+        told = asdict(take_outcome(store, read_text(text), signature))
+    emit(as_json, told, render_taken(told))
+
+
+@outcome.command("list", short_help="List the outcomes and check their log.")
+def outcome_list(
+    head: Annotated[str | None, typer.Option("--head", help="A head printed earlier: is it still in the log?")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate outcome list
+
+    Every outcome, after checking the chain of the log and every signature in it. Ends with 4 if something does not hold.
+    """
+    from publish.standing import render_outcomes
+    from rewards.outcomes import list_outcomes
+
+    with writing("outcome list") as (_, store):
+        told = list_outcomes(store, head)
+    emit(as_json, told, render_outcomes(told))
+    return FINDINGS if told["findings"] else 0
+
+
+By = Annotated[str, typer.Option("--by", help="Whose work it is: ann, ann@host or a full author id.")]
+Title = Annotated[str, typer.Option("--title", help="What it is called.")]
+
+
+@app.command(short_help="Make an SOP of another one's steps.")
+def fork(
+    sop: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.")],
+    by: By,
+    drop: Annotated[list[int] | None, typer.Option("--drop", help="A step to leave out; may be repeated.")] = None,
+    order: Annotated[list[int] | None, typer.Option("--order", help="A step to take, in this order; may be repeated.")] = None,
+    title: Title = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate fork sop-3f9a --drop 4 --by ann@forum.example.org
+
+    Make a new SOP of the steps of another, each with its receipts. Its words are paid where they were said; what is
+    reported of the fork counts for the origin, less a part for who made it.
+    """
+    from publish.standing import render_composed
+    from rewards.compose import fork as make
+
+    with writing("fork") as (_, store):
+        told = make(store, sop, by, drop or (), order or (), title)
+    emit(as_json, told, render_composed(told))
+
+
+@app.command(short_help="Make an SOP of the steps of several.")
+def compose(
+    sops: Annotated[list[str], typer.Argument(metavar="SOP SOP …", help="Their ids; one may name steps: sop-3f9a:1,2,5.")],
+    by: By,
+    title: Title = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate compose sop-3f9a sop-77c1:1,2 --by ann@forum.example.org
+
+    Make a new SOP of the steps of several, one after the other, each with its receipts. Credit goes as with a fork.
+    """
+    from publish.standing import render_composed
+    from rewards.compose import compose as make
+    from rewards.compose import read_picks
+
+    names, picks = read_picks(sops)
+    with writing("compose") as (_, store):
+        told = make(store, names, by, title, picks)
+    emit(as_json, told, render_composed(told))
 
 
 # --- exports --------------------------------------------------------------------------------------------------------

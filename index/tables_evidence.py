@@ -178,9 +178,9 @@ def drop_seed(store: Store, author: str) -> None:
 
 
 def standing_accounts(store: Store) -> list[dict[str, Any]]:
-    """Every account with posts: source, handle, staff, first post, posts, months in which it wrote."""
+    """Every account with posts: source, handle, staff, first and last post, posts, months in which it wrote."""
     return store.rows(
-        "SELECT a.id, a.source, a.handle, a.staff, min(p.created) AS first, count(*)::BIGINT AS posts, "
+        "SELECT a.id, a.source, a.handle, a.staff, min(p.created) AS first, max(p.created) AS last, count(*)::BIGINT AS posts, "
         "count(DISTINCT p.created[:7])::BIGINT AS months FROM posts p JOIN authors a ON a.id = p.author "
         f"WHERE {_READABLE} GROUP BY a.id, a.source, a.handle, a.staff ORDER BY a.source, first, a.id"
     )
@@ -194,7 +194,9 @@ def scores(store: Store) -> list[IdentityScore]:
 def put_scores(store: Store, entries: Sequence[IdentityScore]) -> None:
     with store.transaction():
         for e in entries:
-            store.execute("INSERT OR REPLACE INTO identity_scores VALUES (?, ?, ?, ?, ?)", [e.author, e.kind, e.score_bp, e.subject, e.origin])
+            store.execute(
+                "INSERT OR REPLACE INTO identity_scores VALUES (?, ?, ?, ?, ?)", [e.author, e.kind, e.score_bp, e.subject, e.origin]
+            )
 
 
 # --- the evidence as it is kept and published -----------------------------------------------------------------------
@@ -214,3 +216,29 @@ def evidence_records(store: Store, kind: str | None = None) -> list[dict[str, An
     """What the credits were computed from, for the release: one line each, in order of kind and key."""
     rows = store.execute("SELECT record FROM credit_evidence WHERE ? IS NULL OR kind = ? ORDER BY kind, key", [kind, kind])
     return [json.loads(text) for (text,) in rows]
+
+
+def says(store: Store, author: str, words: str) -> bool:
+    """Whether an unedited post of the author holds these words, in their own name or not: for names and keys, which nobody quotes by chance."""
+    sql = f"SELECT 1 FROM posts p WHERE p.author = ? AND p.edited IS NULL AND contains(lower(p.plain), lower(?)) AND {_READABLE} LIMIT 1"
+    return bool(store.execute(sql, [author, words]))
+
+
+def own_words(store: Store, authors: Iterable[str]) -> dict[str, list[str]]:
+    """Account → its posts' plain text without what they quote."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    rows = _wanted(
+        store,
+        authors,
+        f"SELECT p.author, p.plain, p.blocks FROM posts p JOIN wanted w ON w.id = p.author WHERE {_READABLE} ORDER BY p.author, p.id",
+    )
+    for row in rows:
+        kept = [row["plain"][b.start : b.end] for b in blocks_from_json(row["blocks"]) if b.kind in ("paragraph", "item")]
+        found[row["author"]].append("\n".join(kept))
+    return found
+
+
+def permalinks(store: Store, posts: Iterable[str]) -> dict[str, str]:
+    return {
+        row["id"]: row["permalink"] for row in _wanted(store, posts, "SELECT p.id, p.permalink FROM posts p JOIN wanted w ON w.id = p.id")
+    }

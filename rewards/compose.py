@@ -61,6 +61,20 @@ def compose(
     return put(store, chosen, by, title or f"{first['title']} and {len(sops) - 1} more")
 
 
+def read_picks(words: Sequence[str]) -> tuple[list[str], dict[str, list[int]]]:
+    """'sop-a', 'sop-b:1,2' → names, and the steps of those that name some. Raises UsageError."""
+    names, picks = [], {}
+    for word in words:
+        name, colon, steps = word.partition(":")
+        names.append(name)
+        if colon:
+            numbers = steps.split(",")
+            if not all(number.isdecimal() and number.isascii() for number in numbers):
+                raise UsageError(f"{word!r} names no steps", "write sop-3f9a:1,2,5")
+            picks[name] = [int(number) for number in numbers]
+    return names, picks
+
+
 def put(store: Store, picks: Sequence[Pick], by: str, title: str) -> dict[str, Any]:
     """Make the record and keep it. Raises UsageError where it is no new SOP."""
     author = find_author(store, by).id

@@ -6,7 +6,8 @@ Every step has the same pool of POINTS_PER_STEP, whatever its length and however
 - `first_said` to the author of the earliest post that states the step, ties by post id. Later statements are copies.
 - `amended` to who amended it: near-duplicates are one amendment, its earliest speaker's; Shapley shares among them.
 - `confirmed` to others who confirmed or supported the step, first come, first served: each takes as much of the share as
-  they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support.
+  they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support. Who vouches for
+  more than VOUCHES steps counts for each of them the less: trust is a budget, so vouching for everything is worth little.
 - `objected` to who objected before a correction that changed the step.
 - `asked` to who asked what drew the step out, as far as they and others who stood behind the answer are trusted.
 - `outcome` to who reported how it went, and `worked` to who said the step, as far as those who say it worked are trusted.
@@ -29,7 +30,7 @@ from index.config import RewardsConfig
 from index.records import Credit
 from index.tables_rewards import Uncredited
 from rewards.facts import Evidence, PostFacts, Report
-from rewards.hearing import Heard, Told, Voice, hear, once, reported
+from rewards.hearing import Heard, Person, Told, Voice, hear, once, reported
 from rewards.novelty import copied_steps
 from rewards.shapley import shapley
 from rewards.weights import checked
@@ -41,6 +42,7 @@ LIKE_LEVELS = 5  # a level needs twice the likes of the one before: 1, 3, 7, 15,
 LIKE_KINDS = ("like", "heart", "+1")
 ROLES = ("first_said", "amended", "objected", "confirmed", "asked", "outcome", "worked", "supported", "composed", "liked")
 FULL = 10_000
+VOUCHES = 5  # steps that an account vouches for at its full trust
 WHOLE_SOP = 0  # the step of what is about the whole procedure
 
 
@@ -64,11 +66,16 @@ class _Ledger:
 
     def __init__(self, facts: Mapping[str, PostFacts], evidence: Evidence, weights: RewardsConfig) -> None:
         self.facts, self.evidence, self.weights = facts, evidence, weights
+        self.vouched: Counter[str] = Counter()  # account → steps that it confirms, reports on or asked for
         self.credits: dict[tuple[str, str, int, str, str], Credit] = {}
         self.uncredited: dict[tuple[str, str, int, str, str], Uncredited] = {}
 
     def pool(self, role: str) -> int:
         return POINTS_PER_STEP * int(getattr(self.weights, f"{role}_bp")) // FULL
+
+    def voice(self, author: str) -> int:
+        """How far an account's word counts for one step, in basis points: its trust, spread over what it vouches for."""
+        return self.evidence.level(author) * VOUCHES // max(VOUCHES, self.vouched[author])
 
     def grant(self, at: _At, voice: Voice, role: str, points: int, why: str, nothing: str = "share too small") -> None:
         """Credit the voice, unless its post may not be paid; `nothing` is the reason where the points are none."""
@@ -101,9 +108,11 @@ def earn(
     ledger = _Ledger(facts, evidence, checked(weights))
     dated = [as_said(record, evidence) for record in sorted(records, key=lambda record: str(record["id"]))]
     copies = copied_steps(dated)
-    for record in dated:
-        reports = [report for report in evidence.reports if report.procedure == record["id"]]
-        _earn_procedure(ledger, record, copies, reports)
+    spoken = [_Spoken.of(record, [r for r in evidence.reports if r.procedure == record["id"]], evidence) for record in dated]
+    for said in spoken:
+        ledger.vouched.update(said.vouching(evidence))
+    for said in spoken:
+        _earn_procedure(ledger, said, copies)
     _earn_likes(ledger, returned)
     return Earned(
         tuple(sorted(ledger.credits.values(), key=lambda c: (c.procedure, c.step, ROLES.index(c.role), c.author, c.post))),
@@ -124,37 +133,71 @@ def as_said(record: Mapping[str, Any], evidence: Evidence) -> Mapping[str, Any]:
     return {**record, "steps": steps, "stances": [{**stance, "citation": told(stance["citation"])} for stance in record["stances"]]}
 
 
-def _earn_procedure(ledger: _Ledger, record: Mapping[str, Any], copies: Mapping[tuple[str, int], str], reports: Sequence[Report]) -> None:
-    heard = {step["n"]: hear(step, record["stances"]) for step in record["steps"]}
-    firsts = {h.first.author for h in heard.values() if h}
-    whole = [stance for stance in record["stances"] if stance["step"] is None]
-    support, dissent = ([s["citation"] for s in whole if s["kind"] == kind] for kind in ("support", "dissent"))
-    overall = reported(support, dissent, firsts) + _logged(reports, None, firsts)
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """Everything that was said of a procedure, sorted once."""
+
+    record: Mapping[str, Any]
+    heard: dict[int, Heard]  # by step; without steps that nobody states
+    told: dict[int, list[Told]]  # reports on a step
+    overall: list[Told]  # reports on the whole
+    backers: list[Voice]  # who supports the whole, and said none of it
+    firsts: frozenset[str]  # the persons who said a step first
+    person: Person
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], reports: Sequence[Report], evidence: Evidence) -> _Spoken:
+        heard = {step["n"]: spoken for step in record["steps"] if (spoken := hear(step, record["stances"], evidence.person))}
+        person = evidence.person
+        firsts = frozenset(person(h.first.author) for h in heard.values())
+        whole = [stance for stance in record["stances"] if stance["step"] is None]
+        support, dissent = ([s["citation"] for s in whole if s["kind"] == kind] for kind in ("support", "dissent"))
+        told = {n: spoken.reports + _logged(reports, n, frozenset({person(spoken.first.author)}), person) for n, spoken in heard.items()}
+        overall = reported(support, dissent, firsts, person) + _logged(reports, None, firsts, person)
+        backers = [voice for voice in once(support, person) if person(voice.author) not in firsts]
+        return cls(record, heard, told, overall, backers, firsts, person)
+
+    def of_step(self, n: int) -> list[Told]:
+        """Reports on a step, those on the whole among them."""
+        known = {self.person(name) for name in (self.heard[n].first.author, *(one.voice.author for one in self.told[n]))}
+        return [*self.told[n], *(one for one in self.overall if self.person(one.voice.author) not in known)]
+
+    def vouching(self, evidence: Evidence) -> Counter[str]:
+        """Account → steps that it stands behind."""
+        found: Counter[str] = Counter()
+        for n, spoken in self.heard.items():
+            names = {v.author for v in spoken.confirmers} | {one.voice.author for one in self.of_step(n)}
+            question = evidence.questions.get(spoken.first.post)
+            found.update(names | ({question.author} if question else set()))
+        return found
+
+
+def _earn_procedure(ledger: _Ledger, said: _Spoken, copies: Mapping[tuple[str, int], str]) -> None:
+    identifier, version = said.record["id"], said.record["version_id"]
     standing = False
-    for step in sorted(record["steps"], key=lambda step: int(step["n"])):
-        at, spoken = _At(record["id"], record["version_id"], step["n"]), heard[step["n"]]
-        copy = copies.get((at.procedure, at.step))
-        if spoken and copy:
+    for n, spoken in sorted(said.heard.items()):
+        at = _At(identifier, version, n)
+        copy = copies.get((identifier, n))
+        if copy:
             _refuse_step(ledger, at, spoken, copy)
-        elif spoken:
+        else:
             standing = True
-            told = spoken.reports + _logged(reports, step["n"], {spoken.first.author})
-            _earn_step(ledger, at, spoken, told, overall, [v for v in once(support) if v.author not in firsts])
-    at = _At(record["id"], record["version_id"], WHOLE_SOP)
-    if at.procedure in ledger.evidence.composers:
-        _earn_reports(ledger, at, overall)
-        _earn_composed(ledger, at, overall, firsts)
+            _earn_step(ledger, at, spoken, said.told[n], said.of_step(n), said.backers)
+    at = _At(identifier, version, WHOLE_SOP)
+    if identifier in ledger.evidence.composers:
+        _earn_reports(ledger, at, said.overall)
+        _earn_composed(ledger, at, said.overall, said.firsts)
     else:
-        _earn_whole(ledger, at, once(support), overall, firsts, standing)
+        _earn_whole(ledger, at, said.backers, said.overall, standing)
 
 
-def _logged(reports: Sequence[Report], step: int | None, own: set[str]) -> list[Told]:
+def _logged(reports: Sequence[Report], step: int | None, own: frozenset[str], person: Person) -> list[Told]:
     """Reports of the log about a step, or about the whole; those about one's own steps count nothing."""
-    found = [r for r in sorted(reports, key=lambda r: (r.created, r.receipt)) if r.step == step and r.author not in own]
+    found = [r for r in sorted(reports, key=lambda r: (r.created, r.receipt)) if r.step == step and person(r.author) not in own]
     return [Told(Voice(r.author, r.receipt, r.created), r.result, r.part_bp, r.pays) for r in found]
 
 
-def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], overall: Sequence[Told], whole: Sequence[Voice]) -> None:
+def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], everyone: Sequence[Told], backers: Sequence[Voice]) -> None:
     copiers = len(heard.copiers)
     repeats = f"; {copiers} who repeated it later earn{'s' * (copiers == 1)} nothing for that" if copiers else ""
     ledger.grant(at, heard.first, "first_said", ledger.pool("first_said"), f"first to say step {at.step}{repeats}")
@@ -163,8 +206,7 @@ def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], ove
     _earn_amendments(ledger, at, heard)
     _in_turn(ledger, at, "objected", heard.objectors, f"objected to step {at.step} before it was corrected")
     _earn_confirmations(ledger, at, heard)
-    everyone = [*told, *(t for t in overall if t.voice.author not in {heard.first.author, *(o.voice.author for o in told)})]
-    _earn_question(ledger, at, heard, everyone, whole)
+    _earn_question(ledger, at, heard, everyone, backers)
     _earn_reports(ledger, at, told)
     _earn_worked(ledger, at, heard.first, everyone)
 
@@ -185,7 +227,7 @@ def _in_turn(ledger: _Ledger, at: _At, role: str, voices: Sequence[Voice], why: 
     """First come, first served: each takes as much of the pool as they are trusted, until nothing is left."""
     pool = left = ledger.pool(role)
     for voice in voices:
-        level = ledger.evidence.level(voice.author)
+        level = min(FULL, ledger.voice(voice.author))
         points = min(left, pool * level // FULL)
         left -= points
         nothing = "not trusted" if level == 0 else "nothing left"
@@ -193,8 +235,7 @@ def _in_turn(ledger: _Ledger, at: _At, role: str, voices: Sequence[Voice], why: 
 
 
 def _earn_confirmations(ledger: _Ledger, at: _At, heard: Heard) -> None:
-    level = ledger.evidence.level
-    against, for_it = (sum(level(v.author) for v in voices) for voices in (heard.dissenters, heard.confirmers))
+    against, for_it = (sum(ledger.voice(v.author) for v in voices) for voices in (heard.dissenters, heard.confirmers))
     if against > for_it:
         for voice in heard.confirmers:
             ledger.refuse(at, voice, "confirmed", "outweighed", f"trusted accounts objected to step {at.step} more than confirmed it")
@@ -202,14 +243,16 @@ def _earn_confirmations(ledger: _Ledger, at: _At, heard: Heard) -> None:
         _in_turn(ledger, at, "confirmed", heard.confirmers, f"confirmed step {at.step}")
 
 
-def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], whole: Sequence[Voice]) -> None:
+def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], backers: Sequence[Voice]) -> None:
     """The asker's share is bounded by their own trust, and by that of others who stood behind the answer."""
     question = ledger.evidence.questions.get(heard.first.post)
-    if question is None or question.author == heard.first.author or question.created >= heard.first.created:
+    person = ledger.evidence.person
+    if question is None or person(question.author) == person(heard.first.author) or question.created >= heard.first.created:
         return
-    behind = {v.author for v in (*heard.amendments, *heard.confirmers, *whole)} | {t.voice.author for t in told if t.result == "worked"}
-    vouched = sum(ledger.evidence.level(author) for author in behind - {question.author, heard.first.author})
-    level = min(FULL, vouched, ledger.evidence.level(question.author))
+    behind = {v.author for v in (*heard.amendments, *heard.confirmers, *backers)} | {t.voice.author for t in told if t.result == "worked"}
+    both = {person(question.author), person(heard.first.author)}
+    vouched = sum(ledger.voice(author) for author in behind if person(author) not in both)
+    level = min(FULL, vouched, ledger.voice(question.author))
     points = ledger.pool("asked") * level // FULL
     why = f"asked what step {at.step} answers (trusted {level // 100} %, with those who stood behind it)"
     ledger.grant(at, Voice(question.author, question.post, question.created), "asked", points, why, "not vouched for")
@@ -223,7 +266,7 @@ def _earn_reports(ledger: _Ledger, at: _At, told: Sequence[Told]) -> None:
         if one.voice.author in seen or not one.pays:
             continue
         seen.add(one.voice.author)
-        level = ledger.evidence.level(one.voice.author)
+        level = min(FULL, ledger.voice(one.voice.author))
         points = min(left, pool * level // FULL)
         left -= points
         why = f"reported that {where} {_RESULT[one.result]} (trusted {level // 100} %)"
@@ -234,25 +277,24 @@ _RESULT = {"worked": "worked", "failed": "failed", "partly": "worked in part"}
 _HALVES = {"worked": 2, "partly": 1, "failed": -2}
 
 
-def strength(told: Sequence[Told], evidence: Evidence) -> int:
+def _strength(ledger: _Ledger, told: Sequence[Told]) -> int:
     """How far trusted accounts say that it worked, in basis points: half for in part, and failures are taken off."""
     seen: dict[str, int] = {}
     for one in told:
-        seen.setdefault(one.voice.author, _HALVES[one.result] * evidence.level(one.voice.author) * one.part_bp // (2 * FULL))
+        seen.setdefault(one.voice.author, _HALVES[one.result] * ledger.voice(one.voice.author) * one.part_bp // (2 * FULL))
     return max(0, min(FULL, sum(seen.values())))
 
 
 def _earn_worked(ledger: _Ledger, at: _At, first: Voice, told: Sequence[Told]) -> None:
-    level = strength(told, ledger.evidence)
+    level = _strength(ledger, told)
     points = ledger.pool("worked") * level // FULL
     if points:
         people = len({t.voice.author for t in told if t.result != "failed"})
         ledger.grant(at, first, "worked", points, f"step {at.step} worked for {people} who reported it (trusted {level // 100} %)")
 
 
-def _earn_whole(ledger: _Ledger, at: _At, support: Sequence[Voice], overall: Sequence[Told], firsts: set[str], standing: bool) -> None:
+def _earn_whole(ledger: _Ledger, at: _At, backers: Sequence[Voice], overall: Sequence[Told], standing: bool) -> None:
     """What was said of the procedure as a whole; nothing where every step of it is a copy."""
-    backers = [voice for voice in support if voice.author not in firsts]
     if not standing:
         for voice in backers:
             ledger.refuse(at, voice, "supported", "copied step", "every step of this SOP was said before, in another")
@@ -261,10 +303,11 @@ def _earn_whole(ledger: _Ledger, at: _At, support: Sequence[Voice], overall: Seq
     _earn_reports(ledger, at, overall)
 
 
-def _earn_composed(ledger: _Ledger, at: _At, overall: Sequence[Told], firsts: set[str]) -> None:
+def _earn_composed(ledger: _Ledger, at: _At, overall: Sequence[Told], firsts: frozenset[str]) -> None:
     composer, made = ledger.evidence.composers.get(at.procedure, ("", ""))
-    if composer and composer not in firsts:
-        level = strength([t for t in overall if t.voice.author != composer], ledger.evidence)
+    person = ledger.evidence.person
+    if composer and person(composer) not in firsts:
+        level = _strength(ledger, [t for t in overall if person(t.voice.author) != person(composer)])
         points = ledger.pool("worked") * ledger.weights.composed_bp // FULL * level // FULL
         ledger.grant(
             at, Voice(composer, at.procedure, made), "composed", points, "made this SOP of others, and it worked", "no outcome yet"

@@ -10,6 +10,7 @@ Records (evidence.jsonl of a release, `precipitate/evidence/1`; kind, then what 
     edge         giver, taker, weight: endorsements as the walk counts them, faded and summed
     score        identity scores as imported, without what they are about
     trust        account → basis points: what the walk and the discounts come to
+    person       accounts of one person: account → the first of them
     outcome      reports of the log that credit counts
     composer     SOPs that people made of others: by whom, when
 """
@@ -66,13 +67,15 @@ def gather(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsC
     asked = {row["id"]: row for row in tables.observed_rows(store, {q.post for q in questions.values()})}
     likes = likes_of(store, {*rows, *asked})
     facts = {post: facts_of(row, likes.get(post, {})) for post, row in {**asked, **rows}.items()}
-    trust = measure_trust(store, records, weights)
+    persons = persons_of(store)
+    trust = measure_trust(store, records, weights, persons)
     evidence = Evidence(
         moments=moments_of(store, records, rows),
         trust=trust.levels,
         questions=questions,
         reports=passed_on(reports(store, records), records, weights.composed_bp),
         composers=composers(store),
+        persons=persons,
     )
     return Gathered(facts, tables_rewards.returned_likes(store, LIKE_KINDS), evidence, trust)
 
@@ -149,10 +152,20 @@ def questions_of(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str
 # --- trust ----------------------------------------------------------------------------------------------------------
 
 
-def measure_trust(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsConfig) -> Trust:
+def persons_of(store: Store) -> dict[str, str]:
+    """Accounts that are paid at one address → the first of them: their words about each other are words about oneself."""
+    groups: dict[str, list[str]] = {}
+    for account, identity in sorted(tables_rewards.identities(store).items()):
+        groups.setdefault(identity.address, []).append(account)
+    return {account: group[0] for group in groups.values() if len(group) > 1 for account in group}
+
+
+def measure_trust(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsConfig, persons: Mapping[str, str]) -> Trust:
     """The walk over the store's endorsements, and what identity scores take off it."""
     seeds = chosen_seeds(store)
-    edges = tuple(walks.faded(endorsements(store, records, LIKE_KINDS), weights.decay_bp))
+    given = endorsements(store, records, LIKE_KINDS)
+    foreign = [e for e in given if persons.get(e.giver, e.giver) != persons.get(e.taker, e.taker)]
+    edges = tuple(walks.faded(foreign, weights.decay_bp))
     scores = tables.scores(store)
     verified = frozenset(score.author for score in scores if score.score_bp >= 10_000)
     levels = trust_levels(edges, seeds.weights, weights, verified, bool(scores)) if seeds.weights else None
@@ -199,6 +212,8 @@ def evidence_records(gathered: Gathered, weights: RewardsConfig) -> Records:
         found["score", ""] = {"account": "", "verified": False}  # says that scores were imported, so that others are discounted
     for name, level in (evidence.trust or {}).items():
         found["trust", name] = {"account": name, "level_bp": level}
+    for account, person in evidence.persons.items():
+        found["person", account] = {"account": account, "person": person}
     for r in evidence.reports:
         said = {"receipt": r.receipt, "author": r.author, "created": r.created, "result": r.result, "part_bp": r.part_bp, "pays": r.pays}
         found["outcome", f"{r.receipt} {r.procedure} {r.step}"] = {"procedure": r.procedure, "step": r.step, **said}

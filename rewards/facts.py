@@ -63,6 +63,11 @@ class Evidence:
     reports: Sequence[Report] = ()
     composers: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # composed SOP → (who made it, when)
 
+    persons: Mapping[str, str] = field(default_factory=dict)  # account → the first account of the same person, where it has several
+
+    def person(self, account: str) -> str:
+        return self.persons.get(account, account)
+
     def level(self, author: str) -> int:
         return WHOLE if self.trust is None else self.trust.get(author, 0)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,13 @@ _WORKED = re.compile(
     r"did every step|no problems?|got (?:it|mine) (?:working|done|approved))\b",
     re.I,
 )
+
+
+Person = Callable[[str], str]  # account → who it is known to be, which is the account itself where nobody knows more
+
+
+def itself(account: str) -> str:
+    return account
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +64,36 @@ class Heard:
     reports: list[Told]
 
 
-def hear(step: Mapping[str, Any], stances: Sequence[Mapping[str, Any]]) -> Heard | None:
+def hear(step: Mapping[str, Any], stances: Sequence[Mapping[str, Any]], person: Person = itself) -> Heard | None:
     """Sort a step's citations and stances by role; None where nobody states it, so nothing is amended or confirmed.
 
-    An author is heard in one role of a step: as first, else as amender, objector, confirmer. Reports stand beside.
+    A person is heard in one role of a step: as first, else as amender, objector, confirmer. Reports stand beside.
     """
     states = [c for c in step["citations"] if c["role"] == "states"]
     if not states:
         return None
-    first, *later = once(states)
+    first, *later = once(states, person)
     on_step = [stance for stance in stances if stance["step"] == step["n"]]
-    amendments, repeated = distinct(v for v in voices(_of(on_step, "amendment")) if v.author != first.author)
-    taken = {first.author, *(v.author for v in (*amendments, *repeated))}
-    objections = [v for v in once(_of(on_step, "dissent")) if v.author not in taken]
+    amendments, repeated = distinct(v for v in voices(_of(on_step, "amendment")) if person(v.author) != person(first.author))
+    taken = {person(v.author) for v in (first, *amendments, *repeated)}
+    objections = [v for v in once(_of(on_step, "dissent"), person) if person(v.author) not in taken]
     followed = last_correction(step, [*states[1:], *_of(on_step, "amendment")])
     objectors = [v for v in objections if v.created < followed]
-    taken |= {v.author for v in objectors}
+    taken |= {person(v.author) for v in objectors}
     # A post that restates the step is a copy of it, and does not become a confirmation by being nice about it.
     restating = {c["post"] for c in states}
     agreeing = [c for c in step["citations"] if c["role"] == "confirms"] + _of(on_step, "support")
     agreeing = [c for c in agreeing if c["post"] not in restating]
-    confirmers = [v for v in once(agreeing) if v.author not in taken]
+    confirmers = [v for v in once(agreeing, person) if person(v.author) not in taken]
     return Heard(
         first,
-        [v for v in later if v.author not in taken],
+        [v for v in later if person(v.author) not in taken],
         amendments,
         repeated,
         objectors,
         confirmers,
-        [v for v in objections if v.author not in taken],
-        reported(agreeing, _of(on_step, "dissent"), {first.author}),
+        [v for v in objections if person(v.author) not in taken],
+        reported(agreeing, _of(on_step, "dissent"), {person(first.author)}, person),
     )
 
 
@@ -101,11 +109,11 @@ def voices(citations: Iterable[Mapping[str, Any]]) -> list[Voice]:
     return list(seen.values())
 
 
-def once(citations: Iterable[Mapping[str, Any]]) -> list[Voice]:
-    """Each author's earliest citation, in the order of speaking: a second mention is not a second contribution."""
+def once(citations: Iterable[Mapping[str, Any]], person: Person = itself) -> list[Voice]:
+    """Each person's earliest citation, in the order of speaking: a second mention is not a second contribution."""
     earliest: dict[str, Voice] = {}
     for voice in voices(citations):
-        earliest.setdefault(voice.author, voice)
+        earliest.setdefault(person(voice.author), voice)
     return list(earliest.values())
 
 
@@ -130,13 +138,15 @@ def last_correction(step: Mapping[str, Any], citations: Iterable[Mapping[str, An
     return max((c["created"] for c in citations if new & step_words(c["exact"])), default="")
 
 
-def reported(agreeing: Sequence[Mapping[str, Any]], against: Sequence[Mapping[str, Any]], own: set[str]) -> list[Told]:
-    """Stances that say that it was done and how it went; an author's first word counts."""
+def reported(
+    agreeing: Sequence[Mapping[str, Any]], against: Sequence[Mapping[str, Any]], own: AbstractSet[str], person: Person
+) -> list[Told]:
+    """Stances that say that it was done and how it went; a person's first word counts."""
     told = [(c, "worked") for c in agreeing if _WORKED.search(c["exact"]) and not _FAILED.search(c["exact"])]
     told += [(c, "failed") for c in (*agreeing, *against) if _FAILED.search(c["exact"])]
     found: dict[str, Told] = {}
     for c, result in sorted(told, key=lambda pair: (pair[0]["created"], pair[0]["post"], pair[0]["start"])):
-        if c["author"] not in own:
+        if person(c["author"]) not in own:
             voice = Voice(c["author"], c["post"], c["created"], c["exact"])
-            found.setdefault(c["author"], Told(voice, "worked" if result == "worked" else "failed"))
+            found.setdefault(person(c["author"]), Told(voice, "worked" if result == "worked" else "failed"))
     return list(found.values())

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from index import tables_outcomes, tables_rewards
@@ -62,6 +63,21 @@ def new_outcome(store: Store, sop: str, step: int | None, result: str, by: str, 
     text = render(outcome)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Draft(text, digest, read_text(text))
+
+
+def add_outcome(store: Store, sop: str, step: int | None, result: str, by: str, note: str = "", key: Path | None = None) -> dict[str, Any]:
+    """With a key: signed and taken. Without: the text to sign, and nothing is changed."""
+    if key is None:
+        if not by:
+            raise UsageError("nobody is named who signs", "give --by did:key:…, --by 0x… or --by ACCOUNT; or --key with a PEM file")
+        draft = new_outcome(store, sop, step, result, by, note)
+        return {"taken": False, "text": draft.text, "digest": draft.digest, "outcome": _told(draft.outcome)}
+    did, private = didkey.read_key(key)
+    if by not in ("", did):
+        raise UsageError(f"{key} is the key of {did}, --by says {by}", "leave --by out")
+    draft = new_outcome(store, sop, step, result, did, note)
+    taken = take_outcome(store, draft.text, didkey.sign(private, draft.text.encode()))
+    return {"taken": True, "text": draft.text, "digest": draft.digest, "outcome": _told(taken)}
 
 
 def find_record(records: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

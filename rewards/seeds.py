@@ -1,8 +1,8 @@
 """Where trust begins: accounts that the operator names, or a default that a ring of new accounts cannot enter.
 
 The default is each source's staff, without the forum's own accounts; where that is fewer than FEWEST people, the oldest
-accounts that kept writing are added: the first to have written, with posts in MONTHS different months. Being old cannot be
-had afterwards, but for backdating a whole archive, which is why an operator who adds archives from strangers should name
+accounts that kept writing are added: the first to have written, with posts in MONTHS different months (in a younger source:
+the fifth-most that anybody has). Being old cannot be had afterwards, but for backdating a whole archive, which is why an operator who adds archives from strangers should name
 the seeds. All seeds of the default weigh the same; each is one part of all trust that there is.
 """
 
@@ -49,7 +49,9 @@ def default_seeds(accounts: Sequence[Mapping[str, Any]]) -> Seeds:
     for _, rows in sorted(by_source.items()):
         staff = [row["id"] for row in rows if row["staff"]]
         notes |= dict.fromkeys(staff, "staff")
-        lasting = sorted((row["first"], row["id"]) for row in rows if row["months"] >= MONTHS and row["id"] not in staff)
+        most = sorted((row["months"] for row in rows), reverse=True)[:FEWEST]
+        enough = min([MONTHS, *most])
+        lasting = sorted((row["first"], row["id"]) for row in rows if row["months"] >= enough and row["id"] not in staff)
         notes |= {name: "one of the oldest accounts that kept writing" for _, name in lasting[: max(0, FEWEST - len(staff))]}
     return Seeds(dict.fromkeys(sorted(notes), 1), notes, False)
 

@@ -112,13 +112,14 @@ def _part(start, amount: int):  # type: ignore[no-untyped-def]
 
 
 def levels(trust: Mapping[str, int], seeds: Mapping[str, int], restart_bp: int) -> dict[str, int]:
-    """Trust as basis points: 10000 is trusted fully, which is a FULLth of what a seed has by being one.
+    """Trust as basis points: 10000 is trusted fully, which is a FULLth of what a seed has by being one; there may be more.
 
-    The yardstick is the seeds' alone, so nobody's standing changes because others open accounts.
+    The yardstick is the seeds' alone, so nobody's standing changes because others open accounts. It is not cut off at
+    10000: then who has more would gain by dividing it among several accounts.
     """
     weight = sum(seeds.values())
     count = sum(1 for share in seeds.values() if share)
     if not weight:
         return {}
     full = max(1, ONE * restart_bp // WHOLE // count // FULL)
-    return {name: min(WHOLE, amount * WHOLE // full) for name, amount in sorted(trust.items()) if amount * WHOLE // full}
+    return {name: amount * WHOLE // full for name, amount in sorted(trust.items()) if amount * WHOLE // full}

@@ -92,7 +92,9 @@ def load(store: Store, source: str, kind: str, seen: str, *posts: Post, edges: t
 
 def post(source: str, number: int, author: str, created: str, body: str, edited: str | None = None, version: int = 1) -> Post:
     link = f"https://{source}/t/1/{number}"
-    return Post(f"{source}/p/{number}", source, f"{source}/t/1", number, f"{source}/u/{author}", created, "raw", body, link, edited, version)
+    return Post(
+        f"{source}/p/{number}", source, f"{source}/t/1", number, f"{source}/u/{author}", created, "raw", body, link, edited, version
+    )
 
 
 def cited(p: Post) -> dict[str, object]:

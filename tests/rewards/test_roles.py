@@ -186,7 +186,9 @@ def test_the_forum_reports_outcomes_too() -> None:
 
 def test_standing_behind_the_whole_earns_once_however_many_steps_there_are() -> None:
     for count in (1, 9):
-        record = procedure(*(step(n, cite(n, "ann", n)) for n in range(1, count + 1)), stances=(stance("support", None, cite(20, "dora", 20)),))
+        record = procedure(
+            *(step(n, cite(n, "ann", n)) for n in range(1, count + 1)), stances=(stance("support", None, cite(20, "dora", 20)),)
+        )
         earned = run(record)
         assert points(earned, "supported") == {"dora": 50_000}
         assert [c.step for c in earned.credits if c.role == "supported"] == [0]
@@ -228,3 +230,19 @@ def test_weights_can_switch_a_role_off(role: str) -> None:
     facts = {**facts_of(record), post_id(50): PostFacts(author_id("quin"), True, False)}
     earned = earn([record], facts, replace(WEIGHTS, **{role: 0}), evidence=evidence)
     assert role.removesuffix("_bp") not in {c.role for c in earned.credits}
+
+
+def test_two_accounts_of_one_person_are_one_voice() -> None:
+    record = procedure(step(1, cite(1, "ann", 1), cite(2, "ann2", 2, "confirms"), cite(3, "bob", 3, "confirms")))
+    evidence = Evidence(
+        trust=trusting(ann2=9_000, bob=4_000), persons={author_id("ann"): author_id("ann"), author_id("ann2"): author_id("ann")}
+    )
+    assert points(run(record, evidence=evidence), "confirmed") == {"bob": 40_000}
+
+
+def test_who_vouches_for_everything_counts_for_little_each_time() -> None:
+    def earned(count: int) -> dict[str, int]:
+        steps = (step(n, cite(n, "ann", n), cite(30, "bob", 20, "confirms")) for n in range(1, count + 1))
+        return points(run(procedure(*steps), evidence=Evidence(trust=trusting(bob=10_000))), "confirmed")
+
+    assert earned(5) == {"bob": 500_000} and earned(20) == {"bob": 500_000}

@@ -1,0 +1,64 @@
+"""Trust, flags, outcomes and composed SOPs as people read them on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from publish.text import clean
+
+
+def render_seeds(told: Mapping[str, Any]) -> str:
+    head = "Seeds named here:" if told["chosen"] else "No seeds named (precipitate trust seed add ACCOUNT); the default takes:"
+    lines = [f"  {clean(seed['handle'])}  weight {seed['weight']}  {clean(seed['note'])}".rstrip() for seed in told["seeds"]]
+    return "\n".join([head, *(lines or ["  nobody: every voice counts fully"])]) + "\n"
+
+
+def render_trust(told: Mapping[str, Any]) -> str:
+    """Most trusted first; only accounts that somebody who is trusted stands behind."""
+    if told["levels"] is None:
+        return "No seeds: nothing is known of anybody, and every voice counts fully.\n"
+    lines = [f"{row['level_bp'] / 100:6.1f} %  {clean(row['handle'])}{'  seed' if row['seed'] else ''}" for row in told["levels"]]
+    return "\n".join([f"{len(lines)} accounts are trusted, {told['edges']} pairs of them endorse each other one way:", *lines]) + "\n"
+
+
+def render_flags(told: Mapping[str, Any]) -> str:
+    lines = [f"{told['accounts']:,} accounts, {told['endorsements']:,} endorsements looked at: {len(told['flags'])} flags."]
+    lines += ["A flag is for a person to look at: it changes no credit."] if told["flags"] else []
+    for flag in told["flags"]:
+        more = f" and {len(flag['handles']) - 8} more" if len(flag["handles"]) > 8 else ""
+        lines += ["", f"{flag['kind']}: {clean(', '.join(flag['handles'][:8]))}{more}", f"  {clean(flag['why'])}"]
+        lines += [f"  {clean(row['permalink'] or row['post'])}" for row in flag["evidence"]]
+    return "\n".join(lines) + "\n"
+
+
+def render_new_outcome(told: Mapping[str, Any], file: str) -> str:
+    return (
+        f"1. sign {file} exactly as it is, without a line end: by {told['outcome']['by']}\n"
+        f"2. precipitate outcome verify {file} --signature 0x…\n"
+    )
+
+
+def render_taken(told: Mapping[str, Any]) -> str:
+    step = f"step {told['step']} of " if told["step"] else ""
+    return f"{told['id'][:20]} taken: {step}{told['procedure']} {told['result']}, says {told['by']}\n"
+
+
+def render_outcomes(told: Mapping[str, Any]) -> str:
+    lines = [_outcome_line(row) for row in told["outcomes"]] or ["No outcome yet."]
+    lines += [f"head {told['head']}"] if told["head"] else []
+    return "\n".join([*(f"FINDING {clean(finding)}" for finding in told["findings"]), *lines]) + "\n"
+
+
+def _outcome_line(row: Mapping[str, Any]) -> str:
+    step = f" step {row['step']}" if row["step"] else ""
+    note = f"  “{clean(row['note'])}”" if row["note"] else ""
+    return f"{row['at'][:10]}  {row['procedure']}{step}  {row['result']:6}  {row['by']}{note}"
+
+
+def render_composed(record: Mapping[str, Any]) -> str:
+    steps: Sequence[Mapping[str, Any]] = record["steps"]
+    came = record["generator"]["composed"]["steps"]
+    lines = [f"{record['id']}: {clean(record['title'])} ({len(steps)} steps)"]
+    lines += [f"{step['n']:3}. {clean(step['text'])}  [{sop} step {n}]" for step, (sop, n) in zip(steps, came, strict=True)]
+    return "\n".join([*lines, "next: precipitate run"]) + "\n"
