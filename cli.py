@@ -66,7 +66,9 @@ def make_group(**extra: Any) -> typer.Typer:
 app = make_group(cls=Commands, help="Distil cited SOPs from public discussion, and reward who worked them out.")
 identity = make_group(help="Where contributors are paid.")
 round_ = make_group(help="Rounds: a budget, shared out by credit.")
+program_ = make_group(help="Programs: rounds that belong together.")
 config_ = make_group(help="The workspace's configuration.")
+app.add_typer(program_, name="program", short_help="Programs: rounds that belong together.")
 app.add_typer(identity, name="identity", short_help="Where contributors are paid.")
 app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by credit.")
 claim = make_group(help="Identity claims: an account and its wallet, proved by both.")
@@ -169,8 +171,11 @@ def _distill(job: Job) -> Any:
 
 def _credit(job: Job) -> Any:
     from rewards.pipeline import credit
+    from rewards.tombstones import erase
 
-    return credit(job.store, job.config)
+    report = credit(job.store, job.config)
+    erase(job.store, job.workspace)
+    return report
 
 
 def _release(job: Job) -> Any:
@@ -361,7 +366,7 @@ def why(
 # --- settings of policies, as options of `round new` ----------------------------------------------------------------
 
 Policy = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--policy", help="proportional, quadratic, pairwise, cluster, median, clrfund or clrfund-linear: how credit or votes become shares."
     ),
@@ -371,12 +376,34 @@ Floor = Annotated[str | None, typer.Option("--floor", help="Least that one payee
 Tilt = Annotated[
     str | None, typer.Option("--tilt", help="Exponent of each share, below 1 to lift the small, such as 0.75; needs --verified.")
 ]
-Emission = Annotated[str, typer.Option("--emission", help="How earlier rounds count: whole (not), immediate, recent or balanced.")]
-Verified = Annotated[bool, typer.Option("--verified", help="One identity is one person; accounts without one get no share.")]
-Vouch = Annotated[str, typer.Option("--vouch", help="Tokens that a contributor's vouch for a step counts as a vote; 0 for none.")]
-Bound = Annotated[str, typer.Option("--bound", help="M of the pairwise policy, in tokens.")]
-Quorum = Annotated[int, typer.Option("--quorum", help="Fewest ballots of the median policy.")]
-Minimum = Annotated[str, typer.Option("--minimum", help="Least median of the median policy, in tokens.")]
+Emission = Annotated[str | None, typer.Option("--emission", help="How earlier rounds count: whole (not), immediate, recent or balanced.")]
+Verified = Annotated[
+    bool | None, typer.Option("--verified/--unverified", help="One identity is one person; accounts without one get no share.")
+]
+Vouch = Annotated[
+    str | None, typer.Option("--vouch", help="Tokens that a contributor's vouch for a step counts as a vote, 1 unless given; 0 for none.")
+]
+Bound = Annotated[str | None, typer.Option("--bound", help="M of the pairwise policy, in tokens; 1 unless given.")]
+Quorum = Annotated[int | None, typer.Option("--quorum", help="Fewest ballots of the median policy; 3 unless given.")]
+Minimum = Annotated[str | None, typer.Option("--minimum", help="Least median of the median policy, in tokens; 0 unless given.")]
+
+# --- rules of rounds, as options of `round new` and `program new` ---------------------------------------------------
+
+Window = Annotated[str | None, typer.Option("--window", help="How long an allocation can be disputed, such as 7d or 12h; 7d unless given.")]
+ClaimWithin = Annotated[
+    str | None, typer.Option("--claim-within", help="How long a held share can be claimed once the round is final; 90d unless given.")
+]
+Unclaimed = Annotated[str | None, typer.Option("--unclaimed", help="Where shares go that nobody claimed: residual or next (round).")]
+Forfeited = Annotated[
+    str | None, typer.Option("--forfeited", help="Where shares of who opted out go: residual, others (if out before the freeze) or next.")
+]
+Deleted = Annotated[
+    str | None, typer.Option("--deleted", help="What posts deleted after the freeze earned: keep or forfeit. Their words go in any case.")
+]
+Stamps = Annotated[str | None, typer.Option("--stamps", help="Only who has a stamp score of this or more (round import --as stamps).")]
+Stake = Annotated[str | None, typer.Option("--stake", help="Only who has a stake of this or more (round import --as stake).")]
+PaidIn = Annotated[list[str] | None, typer.Option("--paid-in", help="Only who had a share in this round; may be repeated.")]
+NotPaidIn = Annotated[list[str] | None, typer.Option("--not-paid-in", help="Only who had no share in this round; may be repeated.")]
 
 
 # --- identities and rounds ------------------------------------------------------------------------------------------
@@ -400,43 +427,148 @@ def identity_import(
     return PARTIAL if told["left_out"] else 0
 
 
-@round_.command("new", short_help="Open a round.")
-def round_new(
+@program_.command("new", short_help="Make a program of rounds.")
+def program_new(
     name: Annotated[str, typer.Argument(help="Its name: letters, digits, - and _.")],
-    budget: Annotated[str, typer.Option("--budget", help="How much in all, as a decimal number of tokens.")],
     token: Annotated[str, typer.Option("--token", help="The token's address, or native.")],
     decimals: Annotated[int, typer.Option("--decimals", help="How many decimals the token has.")] = 18,
-    policy: Policy = "proportional",
+    policy: Policy = None,
     cap: Cap = None,
     floor: Floor = None,
     tilt: Tilt = None,
-    emission: Emission = "whole",
-    verified: Verified = False,
-    vouch: Vouch = "1",
-    bound: Bound = "1",
-    quorum: Quorum = 3,
-    minimum: Minimum = "0",
+    emission: Emission = None,
+    verified: Verified = None,
+    vouch: Vouch = None,
+    bound: Bound = None,
+    quorum: Quorum = None,
+    minimum: Minimum = None,
+    window: Window = None,
+    claim_within: ClaimWithin = None,
+    unclaimed: Unclaimed = None,
+    forfeited: Forfeited = None,
+    deleted: Deleted = None,
+    stamps: Stamps = None,
+    stake: Stake = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate program new docs-2026 --token native --window 14d --unclaimed next
+
+    Make a program: its rounds share a token, the settings and rules given here unless a round says otherwise, and what one
+    round leaves to the next.
+    """
+    from rewards.programs import new_program
+
+    options: dict[str, Any] = {"policy": policy, "cap": cap, "floor": floor, "tilt": tilt, "emission": emission, "verified": verified}
+    options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum, "window": window, "claim_within": claim_within}
+    options |= {"unclaimed": unclaimed, "forfeited": forfeited, "deleted": deleted, "stamps": stamps, "stake": stake}
+    with writing("program new") as (_, store):
+        made = asdict(new_program(store, name, token, decimals, options))
+    emit(as_json, made, f"made program {clean(name)}\nnext: precipitate round new r1 --program {clean(name)} --budget 10000\n")
+
+
+@program_.command("list", short_help="List the programs.")
+def program_list(as_json: Json = False) -> None:
+    """Example: precipitate program list
+
+    All programs: their rounds, defaults, and what is left to the next round.
+    """
+    from publish.rounds import render_programs
+    from rewards.money import format_amount
+    from rewards.programs import list_programs
+
+    with writing("program list") as (_, store):
+        told = list_programs(store)
+    emit(as_json, told, render_programs(told, format_amount))
+
+
+@round_.command("new", short_help="Make a round.")
+def round_new(
+    name: Annotated[str, typer.Argument(help="Its name: letters, digits, - and _.")],
+    budget: Annotated[str, typer.Option("--budget", help="How much in all, as a decimal number of tokens.")],
+    token: Annotated[str | None, typer.Option("--token", help="The token's address, or native; without it: the program's.")] = None,
+    decimals: Annotated[int | None, typer.Option("--decimals", help="How many decimals the token has; 18 unless given.")] = None,
+    program: Annotated[str | None, typer.Option("--program", help="The program it belongs to: its token and defaults hold.")] = None,
+    policy: Policy = None,
+    cap: Cap = None,
+    floor: Floor = None,
+    tilt: Tilt = None,
+    emission: Emission = None,
+    verified: Verified = None,
+    vouch: Vouch = None,
+    bound: Bound = None,
+    quorum: Quorum = None,
+    minimum: Minimum = None,
+    window: Window = None,
+    claim_within: ClaimWithin = None,
+    unclaimed: Unclaimed = None,
+    forfeited: Forfeited = None,
+    deleted: Deleted = None,
+    stamps: Stamps = None,
+    stake: Stake = None,
+    paid_in: PaidIn = None,
+    not_paid_in: NotPaidIn = None,
     as_json: Json = False,
 ) -> None:
     """Example: precipitate round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
 
-    Open a round. Nothing is shared out until `precipitate round allocate`. How it shares out is settled here; warns where
-    splitting into accounts could pay.
+    Make a round: how it shares out, who is eligible, how long it can be disputed. Nothing is shared out until `precipitate
+    round allocate`. Warns where splitting into accounts could pay.
     """
     from publish.report import render_round_line
     from rewards.money import format_amount
     from rewards.policies import warnings
-    from rewards.rounds import new_round, terms_of
+    from rewards.rounds import new_round, rules_of, terms_of
+    from rewards.rules import rules_value, told_rules
 
     options: dict[str, Any] = {"cap": cap, "floor": floor, "tilt": tilt, "emission": emission, "verified": verified}
-    options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum}
+    options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum, "window": window, "claim_within": claim_within}
+    options |= {"unclaimed": unclaimed, "forfeited": forfeited, "deleted": deleted, "stamps": stamps, "stake": stake}
+    options |= {"paid_in": paid_in or None, "not_paid_in": not_paid_in or None}
     with writing("round new") as (_, store):
-        made = new_round(store, name, budget, token, decimals, policy, options)
-        warned = warnings(terms_of(store, made))
-    told = {**_round_value(made), "warnings": warned}
+        made = new_round(store, name, budget, token, decimals, policy, options, program)
+        warned, (_, rules) = warnings(terms_of(store, made)), rules_of(store, made)
+    told = {**_round_value(made), "program": program, "rules": rules_value(rules), "warnings": warned}
     for warning in warned:
         typer.echo(f"warning: {clean(warning)}", err=True)
-    emit(as_json, told, render_round_line(told, format_amount) + f"next: precipitate round allocate {name}\n")
+    text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in told_rules(rules))
+    emit(as_json, told, text + f"next: precipitate round allocate {name}\n")
+
+
+@round_.command("open", short_help="Open a round.")
+def round_open(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round open r1
+
+    Say in the ledger that a round is open: contributions, claims and lists are taken until it is frozen.
+    """
+    from publish.report import render_round_line
+    from rewards.money import format_amount
+    from rewards.rounds import open_round
+
+    with writing("round open") as (workspace, store):
+        told = _round_value(open_round(store, workspace, name))
+    emit(as_json, told, render_round_line(told, format_amount))
+
+
+@round_.command("freeze", short_help="Take the snapshot that a round is allocated from.")
+def round_freeze(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    again: Annotated[str, typer.Option("--again", help="Take it anew, for this reason: what was decided since the last one is void.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate round freeze r1
+
+    Freeze credits, votes, payees, lists, terms and rules. What happens to the forum afterwards does not change the round:
+    posts that are deleted lose their words here, too, and what they earned stays or goes by the round's rule.
+    """
+    from publish.report import as_value
+    from publish.rounds import render_freeze
+    from rewards.money import format_amount
+    from rewards.rounds import freeze
+
+    with writing("round freeze") as (workspace, store):
+        report = freeze(store, workspace, name, again)
+    told = {**as_value(report), "round": _round_value(report.round), "carried": str(report.carried)}
+    emit(as_json, told, render_freeze(told, format_amount))
 
 
 def _round_value(made: Any) -> dict[str, Any]:
@@ -448,7 +580,8 @@ def _round_value(made: Any) -> dict[str, Any]:
 def round_allocate(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
     """Example: precipitate round allocate r1
 
-    Share the budget out by the credits as they stand, exactly: paid + held + left over = budget. Again: anew.
+    Share the budget out by the frozen snapshot, exactly: paid + held + left over = budget. Freezes the round first where
+    that was not done. From now on it can be disputed, until its window is over and it is made final.
     """
     from publish.report import render_round
     from rewards.money import format_amount
@@ -459,7 +592,9 @@ def round_allocate(name: Annotated[str, typer.Argument(help="The round.")], as_j
     told = read_round(workspace, name)
     for note in report.notes:
         typer.echo(f"note: {clean(note)}", err=True)
-    shown = {key: told[key] for key in ("schema", "round", "release", "totals", "allocations", "payouts")}
+    shown = {
+        key: told[key] for key in ("schema", "round", "release", "life", "totals", "allocations", "excluded", "corrections", "payouts")
+    }
     emit(as_json, {**shown, "path": str(report.path), "notes": list(report.notes)}, render_round(told, format_amount))
 
 
@@ -482,14 +617,197 @@ def round_list(as_json: Json = False) -> None:
 def round_show(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
     """Example: precipitate round show r1
 
-    An allocated round: totals, and each author's points, amount and address.
+    An allocated round: totals, each author's points, amount and address, and what happened to it: disputes, corrections, its
+    end, what was sent.
     """
     from publish.report import render_round
+    from publish.rounds import render_life
+    from rewards.ledger import about, published_events
     from rewards.money import format_amount
     from rewards.rounds import read_round
 
-    told = read_round(here(), name)
-    emit(as_json, told, render_round(told, format_amount))
+    workspace = here()
+    told = read_round(workspace, name)
+    events = [asdict(event) for event in about(published_events(workspace), name)]
+    emit(as_json, {**told, "events": events}, render_round(told, format_amount) + render_life(told, events, format_amount))
+
+
+# --- the life of a round --------------------------------------------------------------------------------------------
+
+
+@round_.command("dispute", short_help="Dispute an allocated round.")
+def round_dispute(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    author: Annotated[str, typer.Option("--author", help="Who disputes: ann, ann@forum.example.org or a full author id.")],
+    reason: Annotated[str, typer.Option("--reason", help="What is wrong; it is published.")],
+    evidence: Annotated[list[str] | None, typer.Option("--evidence", help="The id of a post that shows it; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate round dispute r1 --author ann --reason "step 2 was mine" --evidence discourse:forum.example.org/p/12
+
+    Note a dispute, within the round's window. The round cannot be final before it is decided.
+    """
+    from publish.rounds import render_dispute
+    from rewards.disputes import raise_dispute
+
+    with writing("round dispute") as (workspace, store):
+        told = asdict(raise_dispute(store, workspace, name, author, reason, evidence or ()))
+    emit(as_json, told, render_dispute(told))
+
+
+@round_.command("decide", short_help="Decide a dispute.")
+def round_decide(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    dispute: Annotated[str, typer.Argument(help="The dispute, such as r1-d1.")],
+    uphold: Annotated[bool, typer.Option("--uphold/--reject", help="Whether it holds.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is published.")],
+    amounts: Annotated[list[str] | None, typer.Option("--set", help="AUTHOR=TOKENS: what they get from now on; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate round decide r1 r1-d1 --uphold --reason "it was" --set bob=80 --set ann=120
+
+    Decide a dispute. What is taken from somebody is left over, what is given comes from what is left over: set both.
+    Nothing is edited: the ledger and the round have the shares as they were, and each correction.
+    """
+    from publish.report import render_round
+    from rewards.disputes import decide
+    from rewards.money import format_amount
+    from rewards.rounds import read_round
+
+    with writing("round decide") as (workspace, store):
+        decided, _ = decide(store, workspace, name, dispute, "upheld" if uphold else "rejected", reason, amounts or ())
+    told = read_round(workspace, name)
+    value = {**asdict(decided), "corrections": told["corrections"], "totals": told["totals"]}
+    emit(as_json, value, f"{decided.id} is {decided.outcome}\n" + render_round(told, format_amount))
+
+
+@round_.command("finalise", short_help="Make an allocated round final.")
+def round_finalise(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round finalise r1
+
+    Make a round final: its window is over and all disputes are decided. Who claimed by now is paid; from now on amounts and
+    root do not change.
+    """
+    from publish.rounds import render_final
+    from rewards.finalising import finalise
+    from rewards.money import format_amount
+
+    with writing("round finalise") as (workspace, store):
+        report = finalise(store, workspace, name)
+    told = {"round": _round_value(report.round), "merkle_root": report.merkle_root, "claim_until": report.claim_until}
+    told |= {key: str(getattr(report.settlement, key)) for key in ("paid", "held", "residual")}
+    for note in report.notes:
+        typer.echo(f"note: {clean(note)}", err=True)
+    emit(as_json, {**told, "path": str(report.path), "notes": list(report.notes)}, render_final(told, format_amount))
+
+
+@round_.command("settle", short_help="Deal with a final round's held shares.")
+def round_settle(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
+    """Example: precipitate round settle r1
+
+    Pay who has claimed since the end in a further batch, with a root of its own; let what nobody claimed by the deadline go
+    where the round's rules say.
+    """
+    from publish.report import as_value
+    from publish.rounds import render_settled
+    from rewards.finalising import settle_held
+    from rewards.money import format_amount
+    from rewards.rounds import find_round
+
+    with writing("round settle") as (workspace, store):
+        report, decimals = settle_held(store, workspace, name), find_round(store, name).decimals
+    told = {**as_value(report), "held": str(report.held)}
+    for key in ("released", "expired", "forfeited"):
+        told[key] = [{**share, "amount": str(share["amount"])} for share in told[key]]
+    emit(as_json, told, render_settled(name, told, decimals, format_amount))
+
+
+@round_.command("paid", short_help="Note that payouts were sent.")
+def round_paid(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    tx: Annotated[str, typer.Option("--tx", help="The transaction's hash.")],
+    batch: Annotated[int, typer.Option("--batch", help="The batch: 1 is the round itself.")] = 1,
+    addresses: Annotated[list[str] | None, typer.Option("--address", help="Only to this address; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate round paid r1 --tx 0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060
+
+    Note in the ledger in which transaction payouts were sent. The chain is not asked.
+    """
+    from rewards.finalising import mark_paid
+
+    with writing("round paid") as (workspace, store):
+        told = asdict(mark_paid(store, workspace, name, tx, batch, addresses or ()))
+    emit(as_json, {**told, "amount": str(told["amount"])}, f"{len(told['addresses'])} payouts of batch {batch} were sent in {told['tx']}\n")
+
+
+@round_.command("audit", short_help="Work a round out again and compare.")
+def round_audit(
+    name: Annotated[str, typer.Argument(help="The round.")],
+    head: Annotated[str | None, typer.Option("--head", help="A head printed earlier: is it still in the ledger?")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate round audit r1
+
+    Check the ledger's chain, work the round out again from its frozen snapshot by other code than made it, and compare with
+    the database and the stored posts. Ends with 4 if something does not hold.
+    """
+    from publish.rounds import render_audit
+    from rewards.audit import audit
+
+    with writing("round audit") as (workspace, store):
+        told = audit(store, workspace, name, head)
+    emit(as_json, told, render_audit(told))
+    return 0 if told["well"] else FINDINGS
+
+
+@identity.command("team", short_help="Have accounts paid as a team.")
+def identity_team(
+    name: Annotated[str | None, typer.Argument(help="The team's name.")] = None,
+    members: Annotated[list[str] | None, typer.Option("--member", help="0x…=WEIGHT; may be repeated. All members at once.")] = None,
+    accounts: Annotated[list[str] | None, typer.Option("--account", help="An account that is paid to the team; may be repeated.")] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="An account that no longer is; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity team docs-team --member 0x52908400098527886E0F7030069857D2E4169EE7=3 --member 0x…=1 --account ann
+
+    A shared payee: what its accounts get is split over addresses by fixed weights. Without arguments: list the teams.
+    """
+    from index.errors import UsageError
+    from index.tables_rounds import team_accounts, teams
+    from publish.rounds import render_teams
+    from rewards.teams import drop_from_team, set_team
+
+    if name is None and (members or accounts):
+        raise UsageError("a team needs a name", "give it first: precipitate identity team docs-team --member …")
+    with writing("identity team") as (_, store):
+        for text in drop or ():
+            drop_from_team(store, text)
+        if name is not None:
+            set_team(store, name, members or (), accounts or ())
+        owners = team_accounts(store)
+        told = {t: {"members": found, "accounts": [a for a, of in owners.items() if of == t]} for t, found in teams(store).items()}
+    emit(as_json, told, render_teams(told))
+
+
+@identity.command("opt-out", short_help="Note that somebody does not want to be paid.")
+def identity_opt_out(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, or where they said so; it is logged.")],
+    back: Annotated[bool, typer.Option("--back", help="They want to be paid again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity opt-out ann@forum.example.org --reason "asked for it in post 12"
+
+    Their share of rounds that are not final goes by each round's rule, and the ledger says so.
+    """
+    from rewards.identities import handle_at_host
+    from rewards.teams import opt_out
+
+    with writing("identity opt-out") as (_, store):
+        person = opt_out(store, account, reason, back)
+    told = {"author": person.id, "handle": handle_at_host(person), "opted_out": not back}
+    emit(as_json, told, f"{clean(told['handle'])} {'is paid again' if back else 'has opted out'}\n")
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -609,20 +927,27 @@ def _handles(store: Store) -> dict[str, str]:
 def round_import(
     name: Annotated[str, typer.Argument(help="The round.")],
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns voter,contributor,amount and maybe trust.")],
+    kind: Annotated[str, typer.Option("--as", help="What it lists: votes, stamps (account,score) or stake (account,amount).")] = "votes",
     as_json: Json = False,
 ) -> int:
     """Example: precipitate round import r1 contributions.csv
 
     Read who gave whom how much, for the policies that count votes: voter (an author or 0x…), contributor (ann or
-    ann@host), amount (tokens), trust (0 to 1, how much of it counts). Good rows count; ends with 3 if some row did not.
+    ann@host), amount (tokens), trust (0 to 1, how much of it counts). With --as stamps or stake: what decides who is
+    eligible, by account (ann, ann@host or 0x…). Good rows count; ends with 3 if some row did not.
     """
     from publish.report import as_value, render_import
     from rewards.ballots import import_contributions
-    from rewards.rounds import find_round
+    from rewards.eligibility import import_list
+    from rewards.rounds import find_round, require
 
     with writing("round import") as (_, store):
         found = find_round(store, name)
-        told = as_value(import_contributions(store, found.name, found.decimals, csv))
+        require(
+            found, ("new", "open"), "what comes after the freeze does not count", f"precipitate round freeze {name} --again, or a new round"
+        )
+        report = import_contributions(store, name, found.decimals, csv) if kind == "votes" else import_list(store, name, kind, csv)
+        told = as_value(report)
     emit(as_json, told, render_import(told))
     return PARTIAL if told["left_out"] else 0
 
@@ -865,7 +1190,7 @@ def compose(
 Exported = list[tuple[str, str | bytes]]
 
 
-def _procedures_files(form: str, name: str | None, ids: Path | None) -> Exported:
+def _procedures_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
     from index.snapshot import current_release
     from publish.exports import export_procedures
 
@@ -881,24 +1206,36 @@ def _credits(name: str | None) -> list[dict[str, Any]]:
     return read_round(here(), name)["credits"] if name else read_records(current_release(here()), "credits.jsonl")
 
 
-def _credits_files(form: str, name: str | None, ids: Path | None) -> Exported:
+def _credits_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
     from rewards.exports import export
 
     return export("credits", form, _credits(name))
 
 
-def _payouts_files(form: str, name: str | None, ids: Path | None) -> Exported:
+def _payouts_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
     from index.errors import UsageError
     from rewards.exports import export
     from rewards.exports.payees import read_ids
-    from rewards.rounds import read_round
+    from rewards.finalising import read_payouts
 
     if name is None:
         raise UsageError("payouts are of a round", "say which: --round r1")
-    return export("payouts", form, read_round(here(), name), read_ids(ids) if ids else None)
+    found = read_payouts(here(), name, batch)
+    if found["round"]["state"] != "final":
+        typer.echo(f"note: {clean(name)} is not final: amounts and root may change (precipitate round finalise)", err=True)
+    return export("payouts", form, found, read_ids(ids) if ids else None)
 
 
-def _preferences_files(form: str, name: str | None, ids: Path | None) -> Exported:
+def _round_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
+    from index.errors import UsageError
+    from rewards.exports.rounds import round_files
+
+    if name is None:
+        raise UsageError("which round?", "say which: --round r1")
+    return round_files(here(), name, form)
+
+
+def _preferences_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
     from publish.preferences import export_preferences
 
     with snapshot() as opened:
@@ -908,21 +1245,22 @@ def _preferences_files(form: str, name: str | None, ids: Path | None) -> Exporte
     return list(files)
 
 
-EXPORTS: dict[str, tuple[str, Callable[[str, str | None, Path | None], Exported]]] = {  # name: default format, files
+EXPORTS: dict[str, tuple[str, Callable[[str, str | None, Path | None, int | None], Exported]]] = {  # name: default format, files
     "procedures": ("jsonl", _procedures_files),
     "credits": ("jsonl", _credits_files),
     "payouts": ("safe-csv", _payouts_files),
+    "round": ("json", _round_files),
     "preferences": ("jsonl", _preferences_files),
 }
 FORMATS = (
     "procedures: jsonl, json; credits: jsonl, json, csv, parquet; payouts: safe-csv, merkle, json, csv, parquet, allo-v2, allo-v1, "
-    "grants-stack, hypercerts, uniswap, splits, drips, disperse, sourcecred, daoip-5, erc721; preferences: jsonl, json."
+    "grants-stack, hypercerts, uniswap, splits, drips, disperse, sourcecred, daoip-5, erc721; round: json; preferences: jsonl, json."
 )
 
 
 @app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs.")
 def export_(
-    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts|preferences")],
+    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts|round|preferences")],
     form: Annotated[str | None, typer.Option("--format", help=FORMATS)] = None,
     round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
     ids: Annotated[
@@ -934,12 +1272,14 @@ def export_(
             "projectId, projectName, applicationId.",
         ),
     ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="For payouts: a later batch, of shares that were claimed late.")] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="A file, a folder, or - for standard output.")] = "-",
     as_json: Json = False,
 ) -> None:
     """Example: precipitate export payouts --round r1 --format safe-csv -o payouts.csv
 
-    Write what the current release or a round holds, in a form that other programs take as it is. Preferences are for
+    Write what the current release or a round holds, in a form that other programs take as it is. A round goes out whole, as
+    the verifier reads it: its file, the frozen snapshot, the ledger, later batches. Preferences are for
     reward models: of two answers to one question the one that people preferred, why, and the posts that say so.
     """
     from index.errors import UnknownName
@@ -948,7 +1288,7 @@ def export_(
     if what not in EXPORTS:
         raise UnknownName("export", what, EXPORTS, f"there are: {', '.join(EXPORTS)}")
     default, make = EXPORTS[what]
-    files = make(form or default, round_name, ids)
+    files = make(form or default, round_name, ids, batch)
     if out != STDOUT:
         paths = [str(path) for path in write_files(files, out)]
         emit(as_json, {"files": paths}, "".join(f"wrote {path}\n" for path in paths))

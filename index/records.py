@@ -255,20 +255,25 @@ class Round:
     token: str
     decimals: int
     policy: str
-    state: str  # "open" | "allocated"
+    state: str  # "new" | "open" | "frozen" | "allocated" | "final"
     created: str
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A share of a round, in base units; `held` where no address is known yet."""
+    """A share of a round, in base units; `held` where no address is known yet.
+
+    `expired` and `forfeited` is what was held when a round became final and was not claimed in time, or not wanted.
+    """
 
     round: str
     author: str
     points: int
     amount: int
     address: str | None
-    state: Literal["paid", "held"]
+    state: Literal["paid", "held", "expired", "forfeited"]
+    team: str | None = None  # paid to the addresses of a team, by their weights; then there is no one address
+    batch: int | None = None  # of payouts, from 1; None as long as the round is not final
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,10 +239,11 @@ def replace_allocations(store: Store, round_: str, allocations: Iterable[Allocat
 
     store.execute("DELETE FROM allocations WHERE round = ?", [round_])
     rows = [replace(a, amount=str(a.amount)) for a in allocations]  # type: ignore[arg-type]  # the table holds amounts as text: 256 bits
-    store.upsert("allocations", _table(pa, Allocation, rows, points=pa.int64()))
-    store.execute("UPDATE rounds SET state = 'allocated' WHERE name = ?", [round_])
+    store.upsert("allocations", _table(pa, Allocation, rows, points=pa.int64(), batch=pa.int32()))
 
 
 def allocations(store: Store, round_: str) -> list[Allocation]:
-    rows = store.rows("SELECT round, author, points, amount, address, state FROM allocations WHERE round = ? ORDER BY author", [round_])
+    rows = store.rows(
+        "SELECT round, author, points, amount, address, state, team, batch FROM allocations WHERE round = ? ORDER BY author", [round_]
+    )
     return [Allocation(**{**row, "amount": int(row["amount"])}) for row in rows]

@@ -44,21 +44,32 @@ class Settlement:
     residual: int
 
 
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A shared payee: what it is paid is split over its addresses by fixed weights."""
+
+    name: str
+    members: Mapping[str, int]  # address → weight
+
+
 def settle(
-    round_: Round, points: Mapping[str, int], identities: Mapping[str, Identity], amounts: Mapping[str, int] | None = None
+    round_: Round,
+    points: Mapping[str, int],
+    identities: Mapping[str, Identity],
+    amounts: Mapping[str, int] | None = None,
+    teams: Mapping[str, Team] | None = None,
 ) -> Settlement:
     """Split the round's budget: paid where an identity is known, held where not, residual where nobody earned.
 
     `amounts` are the shares that the round's policy gives, in base units; without them they are proportional to points.
+    `teams` are the shared payees of accounts; an account's own identity goes before its team.
     """
     amounts = split(points, round_.budget) if amounts is None else amounts
-    allocations = []
-    for author, amount in amounts.items():
-        identity = identities.get(author)
-        # An address that is the token's own contract swallows what it is sent: hold until the payee gives another.
-        payable = identity is not None and identity.address.lower() != round_.token.lower()
-        address = identity.address if identity is not None and payable else None
-        allocations.append(Allocation(round_.name, author, points[author], amount, address, "paid" if payable else "held"))
+    teams = teams or {}
+    allocations = [
+        _allocation(round_, author, points.get(author, 0), amount, identities.get(author), teams.get(author))
+        for author, amount in sorted(amounts.items())
+    ]
     paid = sum(a.amount for a in allocations if a.state == "paid")
     held = sum(a.amount for a in allocations if a.state == "held")
     residual = round_.budget - sum(amounts.values())
@@ -66,16 +77,33 @@ def settle(
         raise MoneyError(
             f"paid {paid} + held {held} + residual {residual} is not the budget {round_.budget}", "this is a defect: please report it"
         )
-    return Settlement(tuple(allocations), payouts(allocations), paid, held, residual)
+    members = {team.name: team.members for team in teams.values()}
+    return Settlement(tuple(allocations), payouts(allocations, members), paid, held, residual)
 
 
-def payouts(allocations: Sequence[Allocation]) -> tuple[Payout, ...]:
-    """One payout for each address: authors that share one are summed; nothing of zero is paid."""
-    by_address: dict[str, list[Allocation]] = {}
+def _allocation(round_: Round, author: str, points: int, amount: int, identity: Identity | None, team: Team | None) -> Allocation:
+    # An address that is the token's own contract swallows what it is sent: hold until the payee gives another.
+    if identity is not None and identity.address.lower() != round_.token.lower():
+        return Allocation(round_.name, author, points, amount, identity.address, "paid")
+    if identity is None and team is not None and round_.token.lower() not in {address.lower() for address in team.members}:
+        return Allocation(round_.name, author, points, amount, None, "paid", team.name)
+    return Allocation(round_.name, author, points, amount, None, "held")
+
+
+def payouts(allocations: Sequence[Allocation], teams: Mapping[str, Mapping[str, int]] | None = None) -> tuple[Payout, ...]:
+    """One payout for each address: authors that share one are summed; nothing of zero is paid.
+
+    A team's address gets its part of each account's amount, by the weights in `teams`, by largest remainder.
+    """
+    by_address: dict[str, list[tuple[str, int]]] = {}
     for allocation in allocations:
-        if allocation.address is not None and allocation.amount > 0:
-            by_address.setdefault(allocation.address, []).append(allocation)
+        parts = {allocation.address: allocation.amount} if allocation.address is not None else {}
+        if allocation.team is not None and allocation.state == "paid":
+            parts = dict(split((teams or {})[allocation.team], allocation.amount))
+        for address, amount in parts.items():
+            if amount:
+                by_address.setdefault(address, []).append((allocation.author, amount))
     return tuple(
-        Payout(address, sum(a.amount for a in group), tuple(sorted(a.author for a in group)))
+        Payout(address, sum(amount for _, amount in group), tuple(sorted(author for author, _ in group)))
         for address, group in sorted(by_address.items(), key=lambda item: item[0].lower())
     )

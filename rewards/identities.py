@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index import tables_rewards as tables
+from index import tables_rounds
 from index.errors import PrecipitateError, UnknownName, UsageError
 from index.records import Author, Identity
 from index.store import Store
@@ -98,12 +99,13 @@ def import_identities(store: Store, csv_path: Path) -> ImportReport:
     rows, left_out = _read_rows(csv_path, AuthorBook(tables.authors(store)), tokens)
     rows, repeated = _one_row_per_author(csv_path, rows)
     rows, agreed, outranked = _without_claimed(csv_path, rows, known)
+    rows, in_teams = _without_teams(csv_path, rows, tables_rounds.team_accounts(store))
     rows, contested = _one_account_per_address(csv_path, rows, known, {a.id: a for a in tables.authors(store)})
     entries = [Identity(row.author.id, row.address, f"import {csv_path.name}:{row.line}") for row in rows]
     fresh = [entry for entry in entries if entry.author not in known]
     changed = [entry for entry in entries if entry.author in known and known[entry.author].address != entry.address]
     tables.put_identities(store, fresh + changed)
-    bad = sorted(left_out + repeated + outranked + contested, key=lambda out: int(out.where.rpartition(":")[2]))
+    bad = sorted(left_out + repeated + outranked + in_teams + contested, key=lambda out: int(out.where.rpartition(":")[2]))
     return ImportReport(len(fresh), len(changed), len(entries) - len(fresh) - len(changed) + len(agreed), tuple(bad))
 
 
@@ -188,6 +190,20 @@ def _without_claimed(path: Path, rows: Sequence[_Row], known: Mapping[str, Ident
         if row not in free and row not in agreed
     ]
     return free, agreed, left_out
+
+
+def _without_teams(path: Path, rows: Sequence[_Row], teams: Mapping[str, str]) -> tuple[list[_Row], list[LeftOut]]:
+    """Rows of accounts that are not paid as a team: an account has one payee."""
+    left_out = [
+        LeftOut(
+            f"{path.name}:{row.line}",
+            f"{handle_at_host(row.author)} is paid as team {teams[row.author.id]}",
+            "an account has one payee: take it out first (precipitate identity team --drop)",
+        )
+        for row in rows
+        if row.author.id in teams
+    ]
+    return [row for row in rows if row.author.id not in teams], left_out
 
 
 def _one_account_per_address(

@@ -1,16 +1,17 @@
 """Check a round, its release and its exports, trusting none: nothing here imports the code that made them.
 
-    python -m rewards.verify RELEASE ROUND.json [EXPORT ...]
+    python -m rewards.verify RELEASE ROUND.json [FROZEN.json LEDGER.jsonl [BATCH.json ...]] [EXPORT ...]
 
 RELEASE is a folder with manifest.json, ROUND.json the published round, EXPORT any of its merkle dumps (OpenZeppelin, Allo,
-Hypercerts), Uniswap claims, payouts.json or Safe CSV files. No workspace, no database, no network. This file can be copied
-and run alone, which is why it is long: it needs Python and nothing else (pycryptodome makes it faster), and for rounds by
-another policy than points alone verify_policies.py beside it.
+Hypercerts), Uniswap claims, payouts.json or Safe CSV files. With the snapshot that the round was frozen at and the ledger
+its life is checked, too: who was eligible, corrections, disputes, windows, payees, later batches. No workspace, no database,
+no network. This file can be copied and run alone, which is why it is long: it needs Python and nothing else (pycryptodome
+makes it faster), beside it verify_policies.py for rounds by another policy than points alone, and verify_life.py for ledgers.
 
 Recomputed from the release's own lines: points, shares, payouts, sums and the merkle root. What a round says of itself
-alone (its token, decimals, name and date) has nothing to be compared with but the exports and what was announced: compare
-the digest of ROUND.json and the root. Each function returns findings in plain words; an empty list means that all holds.
-Ends with 0 (all well), 4 (findings) or 1 (a file that cannot be read).
+alone (its token, decimals, name and date; without a ledger its life) has nothing to be compared with but the exports and
+what was announced: compare the digest of ROUND.json and the root. Each function returns findings in plain words; an empty
+list means that all holds. Ends with 0 (all well), 4 (findings) or 1 (a file that cannot be read).
 """
 
 from __future__ import annotations
@@ -287,8 +288,9 @@ def verify_round(snapshot: Row, dump: Row | None = None) -> list[Finding]:
     try:
         if snapshot["schema"] != "precipitate/round/1":
             return [f"the round is of schema {snapshot['schema']!r}, this program reads precipitate/round/1"]
-        findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_amounts(snapshot) + _verify_payouts(snapshot)
-        findings += _verify_names(snapshot)
+        findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_corrections(snapshot)
+        findings += findings or _verify_amounts(before_corrections(snapshot))  # shares are judged before they were corrected
+        findings += _verify_payouts(snapshot) + _verify_names(snapshot)
     except ODD as error:
         return [f"not a published round: {_told(error)}"]
     return findings + (verify_dump(dump) or _verify_paid(snapshot, _dump_amounts(dump)) if dump is not None else [])
@@ -323,13 +325,55 @@ def _verify_points(snapshot: Row) -> list[Finding]:
     earned = _points(snapshot["credits"])
     told = {a["author"]: _count(a["points"]) for a in snapshot["allocations"]}
     findings = [] if len(told) == len(snapshot["allocations"]) else ["an author stands twice among the allocations"]
-    if _count(snapshot["totals"]["points"]) != sum(earned.values()):
-        findings.append(f"the total is {snapshot['totals']['points']} points, the credits give {sum(earned.values())}")
+    outside = {entry["author"]: _count(entry["points"]) for entry in snapshot.get("excluded", [])}
+    if len(outside) != len(snapshot.get("excluded", [])) or any(told.get(author) for author in outside):
+        findings.append("an author is excluded twice, or excluded and has points")
+    if not all(isinstance(entry["reason"], str) and entry["reason"] for entry in snapshot.get("excluded", [])):
+        findings.append("an author is excluded without a reason")
+    if _count(snapshot["totals"]["points"]) != sum(earned.values()) - sum(outside.values()):
+        findings.append(
+            f"the total is {snapshot['totals']['points']} points, the credits give {sum(earned.values()) - sum(outside.values())}"
+        )
+    told = {author: told.get(author, 0) + outside.get(author, 0) for author in told.keys() | outside.keys()}
     return findings + [
         f"{author} has {told.get(author, 0)} points, the credits give {earned.get(author, 0)}"
         for author in sorted(earned.keys() | told.keys())
         if told.get(author, 0) != earned.get(author, 0)
     ]
+
+
+def _verify_corrections(snapshot: Row) -> list[Finding]:
+    """Each correction takes up where the one before left the author, and the last one's result is what they get."""
+    amounts = {a["author"]: _amount(a["amount"]) for a in snapshot["allocations"]}
+    findings: list[Finding] = []
+    reached: dict[str, int] = {}
+    for correction in snapshot.get("corrections", []):
+        author, before, after = correction["author"], _amount(correction["before"]), _amount(correction["after"])
+        if reached.get(author, before) != before or before == after:
+            findings.append(f"a correction of {author} is from {before}, which is not what they had")
+        if correction["kind"] not in ("dispute", "deleted", "opted out") or (correction["kind"] != "dispute" and after > before):
+            findings.append(f"a correction of {author} is of kind {correction['kind']!r}")
+        if correction["goes_to"] not in ("residual", "next") or not isinstance(correction["ref"], str) or not correction["ref"]:
+            findings.append(f"a correction of {author} does not say where the money goes, or why")
+        reached[author] = after
+    return findings + [
+        f"{author} gets {amounts.get(author, 0)}, the corrections come to {after}"
+        for author, after in sorted(reached.items())
+        if amounts.get(author, 0) != after
+    ]
+
+
+def before_corrections(snapshot: Row) -> dict[str, Any]:
+    """The round as its policy shared it out: amounts before all corrections, and what was left over then."""
+    first: dict[str, str] = {}
+    for correction in snapshot.get("corrections", []):
+        first.setdefault(correction["author"], correction["before"])
+    allocations = [{**a, "amount": first.get(a["author"], a["amount"])} for a in snapshot["allocations"]]
+    allocations = [a for a in allocations if a["points"] or _amount(a["amount"])]  # who got something by a dispute alone
+    residual = _amount(snapshot["round"]["budget"]) - sum(_amount(a["amount"]) for a in allocations)
+    if residual < 0:
+        raise ValueError(f"the shares before corrections are {-residual} over the budget")
+    return {**snapshot, "allocations": allocations, "totals": {**snapshot["totals"], "residual": str(residual)}}
 
 
 def is_plain(snapshot: Row) -> bool:
@@ -343,12 +387,9 @@ def _verify_amounts(snapshot: Row) -> list[Finding]:
 
 def _verify_policy(snapshot: Row) -> list[Finding]:
     """Votes, caps and the like are worked out again by the file beside this one, which is needed only for them."""
-    beside = Path(__file__).with_name("verify_policies.py")
-    spec = importlib.util.spec_from_file_location("verify_policies", beside)
-    if not beside.is_file() or spec is None or spec.loader is None:
+    module = _beside("verify_policies")
+    if module is None:
         return [f"the round shares out by {snapshot['round']['policy']} with settings: put verify_policies.py beside verify.py to check it"]
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     return list(module.verify_policy(snapshot))
 
 
@@ -378,15 +419,16 @@ def _verify_payouts(snapshot: Row) -> list[Finding]:
     due: defaultdict[str, int] = defaultdict(int)
     authors: defaultdict[str, list[str]] = defaultdict(list)
     for a in snapshot["allocations"]:
-        if (a["state"] == "paid") != (a["address"] is not None):
+        team = a.get("team")
+        if (a["state"] == "paid") != (a["address"] is not None or team is not None) or (a["address"] is not None and team is not None):
             return [f"{a['author']} is {a['state']} but {'has no' if a['state'] == 'paid' else 'has an'} address"]
-        if a["address"] is None:
-            continue
-        if not _is_address(a["address"]) or a["address"].lower() == token:
-            return [f"{a['author']} is paid at {a['address']!r}, where nobody can spend it"]
-        if _amount(a["amount"]):
-            due[a["address"]] += _amount(a["amount"])
-            authors[a["address"]].append(a["author"])
+        parts = {a["address"]: _amount(a["amount"])} if team is None else _team_parts(snapshot["teams"][team], _amount(a["amount"]))
+        for address, amount in parts.items() if a["state"] == "paid" else ():
+            if not _is_address(address) or address.lower() == token:
+                return [f"{a['author']} is paid at {address!r}, where nobody can spend it"]
+            if amount:
+                due[address] += amount
+                authors[address].append(a["author"])
     paid = {p["address"]: (_amount(p["amount"]), p["authors"]) for p in snapshot["payouts"]}
     if len(paid) != len(snapshot["payouts"]) or {address: amount for address, (amount, _) in paid.items()} != dict(due):
         total = sum(amount for amount, _ in paid.values())
@@ -398,12 +440,22 @@ def _verify_payouts(snapshot: Row) -> list[Finding]:
     ]
 
 
+def _team_parts(weights: Mapping[str, int], amount: int) -> dict[str, int]:
+    """An amount by weights: quotas rounded down, then a unit each to the largest remainders, ties by address."""
+    total = sum(_count(weight) for weight in weights.values())
+    parts = {address: amount * weight // total for address, weight in weights.items()}
+    order = sorted(weights, key=lambda address: (-(amount * weights[address] % total), address))
+    for address in order[: amount - sum(parts.values())]:
+        parts[address] += 1
+    return parts
+
+
 def _verify_names(snapshot: Row) -> list[Finding]:
     """An allocation's handle is what the author's credits call them: nobody is shown under another's name."""
     named = {credit["author"]: (credit["handle"], credit["source"]) for credit in snapshot["credits"]}
     return [
         f"{a['author']} is called {a['handle']!r}, the credits say {named[a['author']][0]!r}"
-        for a in snapshot["allocations"]
+        for a in (*snapshot["allocations"], *snapshot.get("excluded", []))
         if a["author"] in named and named[a["author"]] != (a["handle"], a["source"])
     ]
 
@@ -438,7 +490,11 @@ def verify_against_release(snapshot: Row, folder: Path) -> list[Finding]:
         root = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["root"]
         credits, procedures = (_lines(folder / name) for name in ("credits.jsonl", "procedures.jsonl"))
         findings = [] if snapshot["release"] == root else [f"the round was made from release {snapshot['release']}, this is {root}"]
-        mine, theirs = (Counter(map(_canonical, rows)) for rows in (snapshot["credits"], credits))
+        erased = {_spans(record) for record in snapshot["credits"] if record.get("erased")}
+        mine, theirs = (
+            Counter(_spans(record) if _spans(record) in erased else _canonical(record) for record in rows)
+            for rows in (snapshot["credits"], credits)
+        )
         for what, lot in (("is not in the release", mine - theirs), ("of the release is not in the round", theirs - mine)):
             findings += [f"a credit {what}: {_credit(json.loads(text))}" for text in sorted(lot)[:3]]
             findings += [f"and {lot.total() - 3} more like it"] if lot.total() > 3 else []
@@ -455,13 +511,19 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
+def _spans(record: Row) -> str:
+    """A credit without people's words: what is left of it when an author has taken them back."""
+    keys = ("author", "procedure", "version_id", "step", "role", "points", "post", "created", "start", "end")
+    return _canonical({key: record[key] for key in keys})
+
+
 def _credit(record: Row) -> str:
     return f"{record['author']}, {record['role']} in step {record['step']} of {record['procedure']}, {record['points']} points"
 
 
 def _has_receipt(record: Row, procedures: Mapping[tuple[str, str], Row]) -> bool:
     """The quoted words stand in that step of that procedure, said by that author in that post."""
-    if record["role"] not in RECEIPT_ROLES:
+    if record["role"] not in RECEIPT_ROLES or record.get("erased"):
         return True  # see _notes
     procedure = procedures.get((record["procedure"], record["version_id"]))
     step = next((step for step in procedure["steps"] if step["n"] == record["step"]), None) if procedure else None
@@ -549,14 +611,64 @@ def verify_all(folder: Path, round_path: Path, exports: Sequence[Path]) -> dict[
     data = round_path.read_bytes()
     snapshot = json.loads(data)
     findings = {"release": verify_release(folder), "round": verify_round(snapshot)}
+    life, exports = _life_files(exports)
     if not findings["round"]:
         findings["round"] = verify_against_release(snapshot, folder)
+        findings |= {"life": verify_life(snapshot, *life)} if life[0] is not None or life[1] else {}
         safe = [path for path in exports if path.suffix == ".csv"]
         findings |= {"Safe CSV": verify_safe_csv(snapshot, [_text(path) for path in safe])} if safe else {}
         findings |= {path.name: verify_export(snapshot, _text(path)) for path in exports if path not in safe}
     flat = [f"{where}: {finding}" for where, found in findings.items() for finding in found]
     told: dict[str, Any] = {"well": not flat, "findings": flat, "round_sha256": hashlib.sha256(data).hexdigest()}
     return told if findings["round"] else {**told, **_recomputed(snapshot, folder), "notes": _notes(snapshot)}
+
+
+Life = tuple[Row | None, Sequence[str], Sequence[Row]]  # frozen snapshot, lines of the ledger, batches
+
+
+def _life_files(paths: Sequence[Path]) -> tuple[Life, list[Path]]:
+    """Frozen snapshot, ledger and batches, told by their shape; the other files are exports."""
+    frozen: Row | None = None
+    lines: list[str] = []
+    batches: list[Row] = []
+    rest = []
+    for path in paths:
+        if path.suffix == ".jsonl":
+            lines = [line for line in _text(path).split("\n") if line]
+            continue
+        data = json.loads(_text(path)) if path.suffix == ".json" else None
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if data is not None and schema == "precipitate/frozen/1":
+            frozen = data
+        elif data is not None and schema == "precipitate/batch/1":
+            batches.append(data)
+        else:
+            rest.append(path)
+    return (frozen, lines, batches), rest
+
+
+def verify_life(snapshot: Row, frozen: Row | None, lines: Sequence[str], batches: Sequence[Row] = ()) -> list[Finding]:
+    """The round's life by its ledger and frozen snapshot, by the file beside this one."""
+    if frozen is None or not lines:
+        return ["a round's life is checked by its frozen snapshot and the ledger together: give both"]
+    module = _beside("verify_life")
+    if module is None:
+        return ["put verify_life.py beside verify.py to check a ledger"]
+    try:
+        return list(module.verify_life(snapshot, frozen, lines, batches, payout_root))
+    except ODD as error:
+        return [f"not a frozen snapshot, ledger and batches of this round: {_told(error)}"]
+
+
+def _beside(name: str) -> Any:
+    """A module from the file of that name beside this one, None where there is none."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _text(path: Path) -> str:
@@ -578,7 +690,9 @@ def _recomputed(snapshot: Row, folder: Path) -> dict[str, Any]:
 def _notes(snapshot: Row) -> list[str]:
     """What was not checked, so that nobody believes it was."""
     other = sorted({record["role"] for record in snapshot["credits"]} - set(RECEIPT_ROLES))
-    return [f"receipts of {role} credits stand outside the procedures and are not compared" for role in other]
+    notes = [f"receipts of {role} credits stand outside the procedures and are not compared" for role in other]
+    erased = sum(bool(record.get("erased")) for record in snapshot["credits"])
+    return notes + [f"the words of {erased} credits were taken back by their authors: only their places are compared"] * bool(erased)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -50,6 +50,8 @@ def _verify_units(snapshot: Mapping[str, Any], units: Mapping[str, Mapping[str, 
         findings.append("an account belongs to two payees")
     for name, unit in units.items():
         whole, mine = int(unit["amount"]), unit["accounts"]
+        if unit["amount"] != str(whole) or unit["weight"] != str(int(unit["weight"])):
+            findings.append(f"{name} has the amount {unit['amount']!r} or the weight {unit['weight']!r}, which is no plain number")
         if sum(amounts.get(a, 0) for a in mine) != whole or sum(points.get(a, 0) for a in mine) != unit["points"]:
             findings.append(f"the accounts of {name} do not sum to its amount and points")
         findings += [
@@ -213,7 +215,9 @@ def _verify_fill(terms: Mapping[str, Any], units: Mapping[str, Mapping[str, Any]
     dropped = {n for n in due if units[n]["state"] == "below floor"}
     free = {n for n in due if due[n] and n not in capped | dropped}
     rest, total = budget - sum(amounts[n] for n in capped), sum(due[n] for n in free)
-    findings = [f"{n} gets {amounts[n]}, over the cap" for n in due if cap is not None and amounts[n] > cap]
+    states = {n: "capped" if n in capped else "below floor" if n in dropped else "shared" if due[n] else "no weight" for n in due}
+    findings = [f"{n} is {units[n]['state']!r}, it should be {states[n]!r}" for n in due if units[n]["state"] != states[n]]
+    findings += [f"{n} gets {amounts[n]}, over the cap" for n in due if cap is not None and amounts[n] > cap]
     findings += [f"{n} gets {amounts[n]}, under the floor" for n in free if amounts[n] < floor]
     findings += [f"{n} gets {amounts[n]} but should get nothing" for n in due if amounts[n] and (not due[n] or n in dropped)]
     findings += [

@@ -21,7 +21,7 @@ from rewards import verify
 from rewards.exports import EXPORTS, export
 from rewards.exports.sheets import SAFE_ROWS
 from rewards.pipeline import credit
-from rewards.rounds import allocate, new_round, read_round
+from rewards.rounds import allocate, freeze, new_round, read_round
 from rewards.why import render_why, why
 from tests.rewards.builders import ADDRESSES, SOURCE, TOKEN, author_id, cite, procedure, put_forum, put_procedures, stance, step
 
@@ -86,7 +86,7 @@ def test_credits_without_their_procedure_are_refused(filled: Store, workspace: W
     new_round(filled, "r1", "10", TOKEN)
     with pytest.raises(StoreError, match="older than the SOPs"):
         allocate(filled, workspace, "r1")
-    assert tables.rounds(filled)[0].state == "open" and not (workspace.rounds / "r1.json").exists()
+    assert tables.rounds(filled)[0].state == "new" and not (workspace.rounds / "r1.json").exists()
 
 
 # --- rounds ---------------------------------------------------------------------------------------------------------
@@ -120,14 +120,15 @@ def test_the_verifier_finds_a_changed_round(snapshot: dict[str, Any], change: st
     assert verify.verify_round(snapshot)
 
 
-def test_allocating_again_replaces_with_a_note(filled: Store, workspace: Workspace) -> None:
+def test_allocating_again_changes_nothing(filled: Store, workspace: Workspace) -> None:
     new_round(filled, "r1", "100", TOKEN, 0)
     assert allocate(filled, workspace, "r1").notes == ()
     assert read_round(workspace, "r1")["totals"]["held"] == "100"
     identify(filled, dora=ADDRESSES[3])
     report = allocate(filled, workspace, "r1")
-    assert report.notes == ("replaces the earlier allocation of r1: paid was 0, now 6",)
-    assert report.settlement.paid == 6 and read_round(workspace, "r1")["totals"]["paid"] == "6"
+    assert len(report.notes) == 1 and "nothing changed" in report.notes[0] and report.settlement.paid == 0
+    freeze(filled, workspace, "r1", again="dora claimed")
+    assert allocate(filled, workspace, "r1").settlement.paid == 6
     assert {a.author: a.amount for a in tables.allocations(filled, "r1") if a.state == "paid"} == {author_id("dora"): 6}
 
 
