@@ -345,22 +345,28 @@ def diff(
 def why(
     author: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
     round_name: Annotated[str | None, typer.Argument(metavar="[ROUND]", help="A round; without it: their credit.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page that needs nothing else.")] = None,
     as_json: Json = False,
 ) -> None:
     """Example: precipitate why ann@forum.example.org r1
 
-    What an author earned, down to the words it was earned with, and what earned nothing and why.
+    What an author earned, down to the words it was earned with, what earned nothing and why, and what would have changed it.
     """
+    from index.workspace import write_atomic
+    from rewards.ledger import about, published_events
     from rewards.rounds import read_round
     from rewards.why import render_why
     from rewards.why import why as account
+    from rewards.why_html import render_html
 
     if round_name is not None:
-        told = account(read_round(here(), round_name), author)
+        told = account(read_round(here(), round_name), author, events=about(published_events(here()), round_name))
     else:
         with snapshot() as opened:
             told = account(_credits(None), author, opened.uncredited())
-    emit(as_json, told, render_why(told))
+    if html is not None:
+        write_atomic(html, render_html(told))
+    emit(as_json, told, f"wrote {clean(str(html))}\n" if html is not None else render_why(told))
 
 
 # --- settings of policies, as options of `round new` ----------------------------------------------------------------
@@ -1260,7 +1266,7 @@ FORMATS = (
 
 @app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs.")
 def export_(
-    what: Annotated[str, typer.Argument(metavar="procedures|credits|payouts|round|preferences")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="procedures, credits, payouts, round or preferences.")],
     form: Annotated[str | None, typer.Option("--format", help=FORMATS)] = None,
     round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
     ids: Annotated[

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from index import tables_evidence, tables_rounds
 from index import tables_rewards as tables
-from index import tables_rounds
 from index.errors import StoreError
 from index.records import Identity, Round
 from index.snapshot import post_rows
@@ -29,6 +29,7 @@ from rewards.rules import Rules, read_rules, rules_value
 from rewards.teams import TEAM, teams_of
 
 FROZEN_SCHEMA = "precipitate/frozen/1"
+PASSPORT_PASSING = 20  # the score that Passport calls passing
 FOLDER = "frozen"  # in the folder of rounds
 # Of a credit record: what its root covers. A version's id is a hash over its words, so these are fixed by it, too.
 HASHED = ("author", "procedure", "version_id", "step", "role", "points", "post", "created", "start", "end")
@@ -44,9 +45,6 @@ def frozen_value(store: Store, round_: Round, terms: Terms, rules: Rules, inputs
     seen |= {account for other in inputs.earlier for account in (*other.points, *other.amounts)}
     identities = {a: i.address for a, i in tables.identities(store).items() if a in seen or i.address in seen}
     in_teams = {account: team for account, team in teams_of(store).items() if account in seen and account not in identities}
-    lists: dict[str, dict[str, str]] = {kind: {} for kind in eligibility.KINDS}
-    for entry in tables_rounds.listed(store, round_.name):
-        lists[entry.kind][entry.account] = str(entry.value)
     value = {
         "schema": FROZEN_SCHEMA,
         "at": at,
@@ -62,7 +60,7 @@ def frozen_value(store: Store, round_: Round, terms: Terms, rules: Rules, inputs
         "teams": {team.name: dict(team.members) for team in in_teams.values()},
         "team_accounts": {account: team.name for account, team in in_teams.items()},
         "opted_out": sorted(tables_rounds.opt_outs(store).keys() & authors),
-        "lists": lists,
+        "lists": _lists(store, round_.name),
         "earlier": [
             {
                 "round": other.name,
@@ -73,6 +71,17 @@ def frozen_value(store: Store, round_: Round, terms: Terms, rules: Rules, inputs
         ],
     }
     return {**value, "roots": (found := roots(value)), "root": _sha(canonical_json(found))}
+
+
+def _lists(store: Store, name: str) -> dict[str, dict[str, str]]:
+    """Kind → account → value in 10^-18. A stamp score that the round has no list for is the imported Passport's, at 20 for passing."""
+    lists: dict[str, dict[str, str]] = {kind: {} for kind in eligibility.KINDS}
+    for score in tables_evidence.scores(store):
+        if score.kind == "passport":
+            lists["stamps"][score.author] = str(score.score_bp * PASSPORT_PASSING * 10**18 // 10_000)
+    for entry in tables_rounds.listed(store, name):
+        lists[entry.kind][entry.account] = str(entry.value)
+    return lists
 
 
 def _posts(store: Store) -> dict[str, Any]:

@@ -11,23 +11,37 @@ from typing import Any
 from index.errors import UnknownName
 from index.records import Author
 from rewards.allocation import split
+from rewards.counterfactual import counterfactuals
 from rewards.identities import AuthorBook, handle_at_host
+from rewards.ledger import Event
 from rewards.money import NATIVE, format_amount
-from rewards.verify import is_plain
+from rewards.verify import before_corrections, is_plain
 
 ROLE_WORDS = {
     "first_said": "said it first",
     "amended": "amended it",
     "confirmed": "confirmed it",
     "liked": "was liked for it",
+    "objected": "objected rightly",
+    "asked": "asked what drew it out",
+    "outcome": "reported how it went",
+    "worked": "it worked for others",
+    "supported": "stood up for all of it",
+    "composed": "made it from other SOPs",
 }
 
 
-def why(book: Mapping[str, Any] | Sequence[Mapping[str, Any]], author: str, uncredited: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def why(
+    book: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    author: str,
+    uncredited: Sequence[Mapping[str, Any]] = (),
+    events: Sequence[Event] = (),
+) -> dict[str, Any]:
     """Explain an author's share of a round (`book` is its snapshot) or their credit alone (`book` is credit records).
 
-    `author` is a handle, handle@host or a full id. Amounts in the result are strings of base units; the credits'
-    amounts sum to the author's exactly. Raises UsageError or UnknownName where `author` is not one author in the book.
+    `author` is a handle, handle@host or a full id; `events` are the round's, from the ledger. Amounts in the result are
+    strings of base units; the credits' amounts sum to the author's exactly, and the lines of `waterfall` add up to it.
+    Raises UsageError or UnknownName where `author` is not one author in the book.
     """
     snapshot: Mapping[str, Any]
     snapshot = book if isinstance(book, Mapping) else {"round": None, "credits": book, "uncredited": uncredited, "allocations": []}
@@ -41,12 +55,16 @@ def why(book: Mapping[str, Any] | Sequence[Mapping[str, Any]], author: str, uncr
         "points": sum(record["points"] for record in earned),
         "of_points": sum(record["points"] for record in snapshot["credits"]),
         "money": money,
+        "excluded": next((e["reason"] for e in snapshot.get("excluded", ()) if e["author"] == person.id), None),
+        "waterfall": _waterfall(snapshot, person.id, money),
+        "afterwards": _afterwards(events, person.id, money),
         "procedures": _by_procedure(earned, _amounts(earned, money)),
         "nothing_for": [
             {key: record[key] for key in ("procedure", "title", "step", "step_text", "why", "quote", "permalink", "created")}
             for record in snapshot["uncredited"]
             if record["author"] == person.id
         ],
+        "otherwise": counterfactuals(snapshot, person.id) if snapshot["round"] else [],
     }
 
 
@@ -54,6 +72,7 @@ def _find(snapshot: Mapping[str, Any], text: str) -> Author:
     people = {
         record["author"]: Author(record["author"], record["source"], record["handle"])
         for record in (*snapshot["allocations"], *snapshot["credits"], *snapshot["uncredited"])
+        if record.get("handle")
     }
     try:
         return AuthorBook(people.values()).find(text)
@@ -69,20 +88,59 @@ def _money(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
         return None
     total, budget = snapshot["totals"]["points"], int(snapshot["round"]["budget"])
     floor, remainder = divmod(share["points"] * budget, total or 1)
+    shared = int(next((a["amount"] for a in before_corrections(snapshot)["allocations"] if a["author"] == author), "0"))
     payout = next((p for p in snapshot["payouts"] if author in p["authors"]), None)
     return {
         "amount": share["amount"],
         "state": share["state"],
         "address": share["address"],
+        "team": share.get("team"),
+        "members": snapshot["teams"][share["team"]] if share.get("team") else {},
+        "share": str(shared),
+        "corrections": [c for c in snapshot.get("corrections", ()) if c["author"] == author],
         "shared_with": [other for other in payout["authors"] if other != author] if payout else [],
         "points": share["points"],
         "of_points": total,
         "budget": str(budget),
         "floor": str(floor),
         "remainder": f"{remainder}/{total}",
-        "rounded_up": int(share["amount"]) > floor,
+        "rounded_up": shared > floor,
         "policy": _policy(snapshot, author),
     }
+
+
+def _waterfall(snapshot: Mapping[str, Any], author: str, money: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """From the share by points alone to the amount, a line for each thing that changes it; the lines add up to the amount."""
+    if money is None:
+        return []
+    lines, reached = [{"what": "by points alone, rounded down", "amount": money["floor"]}], int(money["floor"])
+    for what, amount in (("rounding, by the largest remainder", reached + 1), ("the round's policy and limits", int(money["share"]))):
+        by_rounding = what.startswith("rounding")
+        if (money["policy"] is None and by_rounding and money["rounded_up"]) or (not by_rounding and amount != reached):
+            lines.append({"what": what, "amount": str(amount - reached)})
+            reached = amount
+    for correction in money["corrections"]:
+        change = int(correction["after"]) - int(correction["before"])
+        lines.append({"what": f"{correction['kind']} {correction['ref']}", "amount": str(change)})
+    return lines
+
+
+def _afterwards(events: Sequence[Event], author: str, money: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """What became of the amount: claimed late, expired, not wanted, sent."""
+    told = []
+    own = {money["address"], *money["members"]} - {None} if money else set()
+    for event in events:
+        data, words = event.data, ""
+        if data.get("author") == author and event.kind in ("share_released", "share_expired", "share_forfeited"):
+            own |= {data.get("address")} if data.get("address") else set(data.get("members", ()))
+            words = {"share_released": "claimed and released", "share_expired": "not claimed in time", "share_forfeited": "not wanted"}[
+                event.kind
+            ]
+        if event.kind == "payout_paid" and own & set(data["addresses"]):
+            words = f"sent to {', '.join(sorted(own & set(data['addresses'])))} in {data['tx']}"
+        if words:
+            told.append({"at": event.at, "what": words})
+    return told
 
 
 def _policy(snapshot: Mapping[str, Any], author: str) -> dict[str, Any] | None:
@@ -129,39 +187,60 @@ def _by_procedure(earned: Sequence[Mapping[str, Any]], amounts: Sequence[str | N
 
 def render_why(told: Mapping[str, Any]) -> str:
     """The explanation as plain text; quotes lose line breaks and invisible characters, the record keeps them."""
-    unit = _unit(told["round"])
-    lines = [*_head(told, unit), ""]
+    unit = unit_of(told["round"])
+    lines = [*head_lines(told), ""]
     for procedure in told["procedures"]:
-        lines.append(f"SOP {procedure['procedure']}: {_clean(procedure['title'])} ({procedure['points']:,} points)")
+        lines.append(f"SOP {procedure['procedure']}: {clean_words(procedure['title'])} ({procedure['points']:,} points)")
         for step in procedure["steps"]:
-            lines.append(f"  step {step['step']}: {_clean(step['text'])}")
+            lines.append(f"  step {step['step']}: {clean_words(step['text'])}")
             for credit in step["credits"]:
                 lines += _credit_lines(credit, told["round"], unit)
         lines.append("")
     if told["nothing_for"]:
         lines.append("Earned nothing:")
         for entry in told["nothing_for"]:
-            lines += [f"  {entry['procedure']} step {entry['step']}: {_clean(entry['why'])}", *_quote_lines(entry)]
+            lines += [f"  {entry['procedure']} step {entry['step']}: {clean_words(entry['why'])}", *_quote_lines(entry)]
+        lines.append("")
+    lines += _otherwise_lines(told, unit)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _head(told: Mapping[str, Any], unit: str) -> Iterable[str]:
-    round_, money = told["round"], told["money"]
+def _otherwise_lines(told: Mapping[str, Any], unit: str) -> list[str]:
+    if not told["otherwise"]:
+        return []
+    decimals = told["round"]["decimals"]
+    lines = ["What would have changed it:"]
+    for entry in told["otherwise"]:
+        amount, difference = (format_amount(int(entry[key]), decimals) for key in ("amount", "difference"))
+        lines.append(f"  {clean_words(entry['what'])}: {amount} {unit} ({'' if difference.startswith('-') else '+'}{difference})")
+    return lines
+
+
+def head_lines(told: Mapping[str, Any]) -> Iterable[str]:
+    """What the explanation begins with: how much, where to, and how it comes about."""
+    round_, money, unit = told["round"], told["money"], unit_of(told["round"])
     points = f"{told['points']:,} of {told['of_points']:,} points"
     if round_ is None:
-        return [f"{_clean(told['handle'])} has {points}."]
+        return [f"{clean_words(told['handle'])} has {points}."]
     if money is None:
-        return [f"{_clean(told['handle'])} gets nothing in round {round_['name']}: {points}."]
+        reason = f" Not eligible: {clean_words(told['excluded'])}." if told["excluded"] else ""
+        return [f"{clean_words(told['handle'])} gets nothing in round {round_['name']}: {points}.{reason}"]
     decimals = round_["decimals"]
     amount, budget = (format_amount(int(money[key]), decimals) for key in ("amount", "budget"))
     rounding = "and one base unit more, by the largest remainder" if money["rounded_up"] else "rounded down to a base unit"
     fate = f"paid to {money['address']}" if money["state"] == "paid" else "held until an address is known (precipitate identity import)"
+    if money["team"]:
+        fate = f"paid to team {money['team']}: {', '.join(f'{address} × {weight}' for address, weight in money['members'].items())}"
     lines = [
-        f"{_clean(told['handle'])} gets {amount} {unit} in round {round_['name']}, {fate}.",
+        f"{clean_words(told['handle'])} gets {amount} {unit} in round {round_['name']}, {fate}.",
         f"That is {points} of the round's budget of {budget} {unit} (token {round_['token']}), {rounding}."
         if money["policy"] is None
         else _policy_line(money["policy"], points, f"{budget} {unit} (token {round_['token']})", decimals),
     ]
+    if len(told["waterfall"]) > 1 and money["corrections"]:
+        lines += ["It comes about like this:"]
+        lines += [f"  {format_amount(int(line['amount']), decimals)} {unit}: {clean_words(line['what'])}" for line in told["waterfall"]]
+    lines += [f"{entry['at'][:10]}: {clean_words(entry['what'])}." for entry in told["afterwards"]]
     if money["shared_with"]:
         lines.append(f"That address is also paid for {', '.join(money['shared_with'])}.")
     return lines
@@ -194,17 +273,17 @@ def _policy_line(policy: Mapping[str, Any], points: str, budget: str, decimals: 
 def _credit_lines(credit: Mapping[str, Any], round_: Mapping[str, Any] | None, unit: str) -> list[str]:
     amount = f" = {format_amount(int(credit['amount']), round_['decimals'])} {unit}" if round_ and credit["amount"] is not None else ""
     role = ROLE_WORDS.get(credit["role"], credit["role"])
-    return [f"    {role}: {credit['points']:,} points{amount} ({_clean(credit['why'])})", *_quote_lines(credit)]
+    return [f"    {role}: {credit['points']:,} points{amount} ({clean_words(credit['why'])})", *_quote_lines(credit)]
 
 
 def _quote_lines(record: Mapping[str, Any]) -> list[str]:
-    return [f"      “{_clean(record['quote'])}”", f"      {record['created'][:10]} {_clean(record['permalink'])}"]
+    return [f"      “{clean_words(record['quote'])}”", f"      {record['created'][:10]} {clean_words(record['permalink'])}"]
 
 
-def _unit(round_: Mapping[str, Any] | None) -> str:
+def unit_of(round_: Mapping[str, Any] | None) -> str:
     return "coins" if round_ and round_["token"] == NATIVE else "tokens"
 
 
-def _clean(text: str) -> str:
+def clean_words(text: str) -> str:
     """Strangers' words on a terminal: control, direction-changing and zero-width characters are not let through."""
     return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())

@@ -70,6 +70,7 @@ def test_a_claim_from_first_to_last(forum: Path, run: Runner) -> None:
     assert "cut off" in run("claim", "list", "--log", "--head", "0" * 64).stderr
 
     assert "is revoked" in run("claim", "revoke", "wrenfield", "--reason", "moved").stdout
+    assert run("round", "freeze", "r1", "--again", "the claim was revoked").exit_code == 0
     assert run.json("round", "allocate", "r1")["payouts"] == []
     assert run("claim", "list").stdout.startswith("2 events, head ")
 

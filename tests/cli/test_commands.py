@@ -187,7 +187,7 @@ def test_round_adds_up_and_is_explained(round_one: Workspace, run: Runner) -> No
 
 def test_allocating_again_says_so(round_one: Workspace, run: Runner) -> None:
     result = run("round", "allocate", "r1")
-    assert "note: replaces the earlier allocation" in result.stderr
+    assert "note: r1 is allocated already" in result.stderr and "nothing changed" in result.stderr
     assert run.json("round", "allocate", "r1")["notes"]
 
 
@@ -231,7 +231,7 @@ def test_partly_bad_identities_end_with_3(filled: Workspace, run: Runner) -> Non
         (("round", "new", "r1", "--budget", "0", "--token", "native"), "budget '0' is zero", "above zero"),
         (("round", "new", "r1", "--budget=-5", "--token", "native"), "budget '-5' is negative", "plain decimal"),
         (("round", "new", "r1", "--budget", "0.5", "--token", "native", "--decimals", "0"), "1 decimal places", "cannot be split"),
-        (("export", "everything"), "no export named 'everything'", "procedures, credits, payouts, preferences"),
+        (("export", "everything"), "no export named 'everything'", "procedures, credits, payouts, round, preferences"),
         (("export", "procedures", "--format", "xml"), "no format of procedures named 'xml'", "jsonl, json"),
         (("export", "payouts"), "payouts are of a round", "--round r1"),
         (("identity", "import", "nothing.csv"), "cannot read nothing.csv", "handle,address"),

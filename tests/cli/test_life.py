@@ -1,0 +1,73 @@
+"""The life of a round from the outside: programs, freeze, dispute, final, settle, paid, audit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from index.workspace import Workspace
+from tests.cli.conftest import Runner
+from tests.conftest import HOME
+from tests.rewards.builders import ADDRESSES, TOKEN
+
+TX = "0x" + "5c" * 32
+
+
+def test_a_round_from_a_program_to_what_was_sent(filled: Workspace, run: Runner) -> None:
+    Path("payees.csv").write_text(f"handle,address\nwrenfield,{ADDRESSES[0]}\n")
+    assert run("identity", "import", "payees.csv").exit_code == 0
+    assert run("program", "new", "docs", "--token", TOKEN, "--window", "0", "--unclaimed", "next", "--deleted", "forfeit").exit_code == 0
+    assert run.json("round", "new", "r1", "--program", "docs", "--budget", "1000")["rules"]["unclaimed"] == "next"
+    assert "open, since" in run("round", "open", "r1").stdout
+    frozen = run.json("round", "freeze", "r1")
+    assert frozen["round"]["state"] == "frozen" and frozen["root"].startswith("sha256:")
+    assert "round r1 is frozen" in run.json("round", "import", "r1", "votes.csv", code=2)["message"]
+    told = run.json("round", "allocate", "r1")
+    assert told["life"]["frozen"] == frozen["root"]
+    assert "is not final" in run("export", "payouts", "--round", "r1").stderr
+    assert run.json("round", "audit", "r1")["well"]
+    assert "final: " in run("round", "finalise", "r1").stdout
+    assert run.json("round", "settle", "r1")["released"] == []
+    assert "1 payouts of batch 1 were sent" in run("round", "paid", "r1", "--tx", TX).stdout
+    shown = run("round", "show", "r1").stdout
+    assert "final since" in shown and TX in shown
+    assert "docs: token" in run("program", "list").stdout
+    assert run("export", "round", "--round", "r1", "-o", "published/").exit_code == 0
+    words = ["published/round-r1.json", "published/frozen-r1.json", "published/ledger.jsonl"]
+    command = [sys.executable, "-I", str(HOME / "rewards/verify.py"), str(filled.current.resolve()), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "all well"), done.stdout
+    ledger = filled.rounds / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace(TX, "0x" + "5d" * 32))
+    assert "FINDING ledger:" in run("round", "audit", "r1").stdout and run("round", "audit", "r1").exit_code == 4
+
+
+def test_a_dispute_is_decided_by_corrections(filled: Workspace, run: Runner) -> None:
+    assert run("round", "new", "r1", "--token", TOKEN, "--budget", "1000").exit_code == 0
+    assert "challenged for 7 days" in run("round", "new", "r2", "--token", TOKEN, "--budget", "1").stdout
+    assert run("round", "allocate", "r1").exit_code == 0
+    assert "can be disputed until" in run.json("round", "finalise", "r1", code=2)["message"]
+    assert "r1-d1 is open" in run("round", "dispute", "r1", "--author", "wrenfield", "--reason", "too much for me").stdout
+    told = run.json("round", "decide", "r1", "r1-d1", "--uphold", "--reason", "so be it", "--set", "wrenfield=1.5")
+    assert told["outcome"] == "upheld" and told["corrections"][0]["after"] == "1500000000000000000"
+    assert run.json("round", "audit", "r1")["well"]
+    assert "dispute r1-d1 upheld: so be it" in run("round", "show", "r1").stdout
+
+
+def test_teams_opt_outs_and_lists(filled: Workspace, run: Runner) -> None:
+    assert (
+        "duo: "
+        in run("identity", "team", "duo", "--member", f"{ADDRESSES[0]}=2", "--member", f"{ADDRESSES[1]}=1", "--account", "wrenfield").stdout
+    )
+    assert run.json("identity", "opt-out", "jun_mesh", "--reason", "asked for it")["opted_out"]
+    assert run("round", "new", "r1", "--token", TOKEN, "--budget", "1000", "--stamps", "20").exit_code == 0
+    Path("stamps.csv").write_text("account,score\nwrenfield,31.5\njun_mesh,12\nnobody,5\n=cmd,1\n")
+    result = run("round", "import", "r1", "stamps.csv", "--as", "stamps")
+    assert result.exit_code == 3 and "2 added" in result.stdout and "formula" in result.stdout
+    told = run.json("round", "allocate", "r1")
+    assert [a["handle"] for a in told["allocations"]] == ["wrenfield"] and len(told["payouts"]) == 2
+    assert any("the round asks for 20" in entry["reason"] for entry in told["excluded"])
+    assert run.json("round", "audit", "r1")["well"]
+    assert json.loads((filled.rounds / "r1.json").read_text())["teams"]["duo"] == {ADDRESSES[0]: 2, ADDRESSES[1]: 1}
