@@ -242,3 +242,20 @@ def permalinks(store: Store, posts: Iterable[str]) -> dict[str, str]:
     return {
         row["id"]: row["permalink"] for row in _wanted(store, posts, "SELECT p.id, p.permalink FROM posts p JOIN wanted w ON w.id = p.id")
     }
+
+
+def texts(store: Store, posts: Iterable[str]) -> dict[str, str]:
+    return {row["id"]: row["plain"] for row in _wanted(store, posts, "SELECT p.id, p.plain FROM posts p JOIN wanted w ON w.id = p.id")}
+
+
+def passage_vectors(store: Store, posts: Iterable[str]) -> dict[str, list[tuple[int, int, bytes]]]:
+    """Post → (start, end, int8 vector) of each of its passages that a procedure cites."""
+    found: defaultdict[str, list[tuple[int, int, bytes]]] = defaultdict(list)
+    rows = _wanted(
+        store,
+        posts,
+        "SELECT k.post, k.start, k.stop, k.vector FROM kept_passages k JOIN wanted w ON w.id = k.post ORDER BY k.post, k.start, k.stop",
+    )
+    for row in rows:
+        found[row["post"]].append((row["start"], row["stop"], bytes(row["vector"])))
+    return found

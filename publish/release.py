@@ -26,6 +26,8 @@ from index.plain import PLAIN_VERSION
 from index.search import FILES as SEARCH_FILES
 from index.search import build_search
 from index.store import Store, canonical_json
+from index.tables_evidence import evidence_records
+from index.tables_outcomes import outcome_records
 from index.tables_procedures import current_records, outcomes
 from index.workspace import Workspace
 
@@ -52,8 +54,10 @@ class ReleaseReport:
 FILES: dict[str, Callable[[Store], Iterable[Any]]] = {
     "procedures.jsonl": current_records,
     "credits.jsonl": tables_rewards.credit_records,
+    "evidence.jsonl": evidence_records,
     "posts.jsonl": snapshot.post_rows,
     "outcomes.jsonl": outcomes,
+    "reports.jsonl": outcome_records,
     "sources.jsonl": snapshot.source_rows,
 }
 

@@ -107,7 +107,7 @@ def earn(
     evidence = evidence or Evidence()
     ledger = _Ledger(facts, evidence, checked(weights))
     dated = [as_said(record, evidence) for record in sorted(records, key=lambda record: str(record["id"]))]
-    copies = copied_steps(dated)
+    copies = copied_steps(dated, evidence.near)
     spoken = [_Spoken.of(record, [r for r in evidence.reports if r.procedure == record["id"]], evidence) for record in dated]
     for said in spoken:
         ledger.vouched.update(said.vouching(evidence))
@@ -177,7 +177,7 @@ def _earn_procedure(ledger: _Ledger, said: _Spoken, copies: Mapping[tuple[str, i
     standing = False
     for n, spoken in sorted(said.heard.items()):
         at = _At(identifier, version, n)
-        copy = copies.get((identifier, n))
+        copy = copies.get((identifier, n)) or _echoed(spoken.first, ledger.evidence)
         if copy:
             _refuse_step(ledger, at, spoken, copy)
         else:
@@ -189,6 +189,12 @@ def _earn_procedure(ledger: _Ledger, said: _Spoken, copies: Mapping[tuple[str, i
         _earn_composed(ledger, at, said.overall, said.firsts)
     else:
         _earn_whole(ledger, at, said.backers, said.overall, standing)
+
+
+def _echoed(first: Voice, evidence: Evidence) -> str | None:
+    """Why words that nobody else is cited for are no news: an earlier post that the SOP cites for something else has them."""
+    earlier = evidence.echoes.get((first.post, first.exact))
+    return f"post {earlier}, which this SOP cites too, said it before" if earlier else None
 
 
 def _logged(reports: Sequence[Report], step: int | None, own: frozenset[str], person: Person) -> list[Told]:

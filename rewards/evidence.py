@@ -10,6 +10,8 @@ Records (evidence.jsonl of a release, `precipitate/evidence/1`; kind, then what 
     edge         giver, taker, weight: endorsements as the walk counts them, faded and summed
     score        identity scores as imported, without what they are about
     trust        account → basis points: what the walk and the discounts come to
+    likeness     steps of two SOPs that say the same in other words, and how surely
+    echo         words that stood before in another post that the SOP cites
     person       accounts of one person: account → the first of them
     outcome      reports of the log that credit counts
     composer     SOPs that people made of others: by whom, when
@@ -17,6 +19,7 @@ Records (evidence.jsonl of a release, `precipitate/evidence/1`; kind, then what 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +34,8 @@ from rewards.compose import composers, passed_on
 from rewards.credit import LIKE_KINDS
 from rewards.endorsements import endorsements
 from rewards.facts import Evidence, PostFacts, Question, forums_own
-from rewards.moments import Looks, Moment, Observed, Quote, Version, moment_of
+from rewards.likeness import likenesses
+from rewards.moments import Looks, Moment, Observed, Quote, Version, holds, moment_of
 from rewards.outcomes import reports
 from rewards.questions import find_question
 from rewards.seeds import Seeds, chosen_seeds
@@ -68,14 +72,17 @@ def gather(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsC
     likes = likes_of(store, {*rows, *asked})
     facts = {post: facts_of(row, likes.get(post, {})) for post, row in {**asked, **rows}.items()}
     persons = persons_of(store)
+    moments = moments_of(store, records, rows)
     trust = measure_trust(store, records, weights, persons)
     evidence = Evidence(
-        moments=moments_of(store, records, rows),
+        moments=moments,
         trust=trust.levels,
         questions=questions,
         reports=passed_on(reports(store, records), records, weights.composed_bp),
         composers=composers(store),
         persons=persons,
+        near=likenesses(store, records),
+        echoes=echoes_of(store, records, moments),
     )
     return Gathered(facts, tables_rewards.returned_likes(store, LIKE_KINDS), evidence, trust)
 
@@ -128,6 +135,35 @@ def moments_of(
         if moment.since != c["created"]:
             found[c["post"], c["start"], c["end"]] = moment
     return found
+
+
+def echoes_of(
+    store: Store, records: Sequence[Mapping[str, Any]], moments: Mapping[tuple[str, int, int], Moment]
+) -> dict[tuple[str, str], str]:
+    """Words that state a step, and stood before in another post that the same SOP cites: (post, words) → that post.
+
+    So whoever has a whole post repeated is first in none of it, also where the distiller cites the original for a part only.
+    """
+    mixed = [record for record in records if len({c["post"] for c in citations([record]) if c["role"] == "states"}) > 1]
+    texts = tables.texts(store, {c["post"] for c in citations(mixed)})
+    found: dict[tuple[str, str], str] = {}
+    for record in mixed:
+        said = [c for step in record["steps"] for c in step["citations"] if c["role"] == "states"]
+        since = {(c["post"], c["start"], c["end"]): _since(c, moments) for c in said}
+        earliest: dict[str, tuple[str, str]] = {}
+        for c in said:
+            earliest[c["post"]] = min(earliest.get(c["post"], ("~", "")), (since[c["post"], c["start"], c["end"]], c["author"]))
+        for c in said:
+            mine = since[c["post"], c["start"], c["end"]]
+            for post, (when, author) in sorted(earliest.items(), key=lambda item: item[1]):
+                if when < mine and author != c["author"] and holds(texts.get(post, ""), c["exact"]):
+                    found.setdefault((c["post"], c["exact"]), post)
+    return found
+
+
+def _since(c: Mapping[str, Any], moments: Mapping[tuple[str, int, int], Moment]) -> str:
+    moment = moments.get((c["post"], c["start"], c["end"]))
+    return moment.since if moment else str(c["created"])
 
 
 # --- questions ------------------------------------------------------------------------------------------------------
@@ -212,6 +248,10 @@ def evidence_records(gathered: Gathered, weights: RewardsConfig) -> Records:
         found["score", ""] = {"account": "", "verified": False}  # says that scores were imported, so that others are discounted
     for name, level in (evidence.trust or {}).items():
         found["trust", name] = {"account": name, "level_bp": level}
+    for (one, n), (other, m), bp in evidence.near:
+        found["likeness", f"{one} {n} {other} {m}"] = {"steps": [[one, n], [other, m]], "bp": bp}
+    for (post, words), earlier in evidence.echoes.items():
+        found["echo", f"{post} {hashlib.sha256(words.encode()).hexdigest()[:16]}"] = {"post": post, "exact": words, "earlier": earlier}
     for account, person in evidence.persons.items():
         found["person", account] = {"account": account, "person": person}
     for r in evidence.reports:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rewards.moments import Moment
+from rewards.novelty import Near
 
 Span = tuple[str, int, int]  # post, start, end
 Result = Literal["worked", "failed", "partly"]
@@ -63,6 +64,8 @@ class Evidence:
     reports: Sequence[Report] = ()
     composers: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # composed SOP → (who made it, when)
 
+    near: Sequence[Near] = ()  # steps of different SOPs that say the same in other words
+    echoes: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (post, words) → an earlier post of the SOP that has them
     persons: Mapping[str, str] = field(default_factory=dict)  # account → the first account of the same person, where it has several
 
     def person(self, account: str) -> str:

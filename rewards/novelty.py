@@ -1,7 +1,7 @@
 """Which steps were said before in another SOP: a copy earns nothing, whoever made it.
 
-Words are compared here, not meanings, in exact integers, so that anyone recomputes the decision to the bit. Closeness
-in meaning is the distiller's to find: it says so by `forked_from`, `alternatives` or a step's "copy_of…" flag.
+Words are compared here, in exact integers, so that anyone recomputes the decision to the bit. Closeness in meaning comes
+in as published numbers (rewards/likeness.py), or by `forked_from`, `alternatives` or a step's "copy_of…" flag.
 On the demo forum a paraphrase with "the words moved about" shares 53 to 75 % of the shorter step's words with its
 original in 7 of 8 steps and 37 % in one, and no two other steps of different procedures share half.
 """
@@ -27,6 +27,8 @@ _GRAMMAR = frozenset(
 )
 
 StepKey = tuple[str, int]  # procedure id, step number
+Near = tuple[StepKey, StepKey, int]  # two steps that say the same in other words, and how surely, in basis points
+NEAR_BP, REST_BP = 7_000, 5_000  # from which steps are near, and from which the rest of a copy's are
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +53,42 @@ def alike(one: frozenset[str], other: frozenset[str], part: int = 2) -> bool:
     return one == other or (shared >= FEWEST_SHARED and part * shared >= min(len(one), len(other)))
 
 
-def copied_steps(records: Sequence[Mapping[str, Any]]) -> dict[StepKey, str]:
+def copied_steps(records: Sequence[Mapping[str, Any]], near: Sequence[Near] = ()) -> dict[StepKey, str]:
     """Steps that earn nothing because they were said before in another SOP → why, in plain words.
 
     A likeness counts where the two SOPs are linked, or where half of the later one's steps are like the earlier one's:
-    one like step in an unrelated SOP may well be two people's own. In a copy of half, a third of the words is enough.
+    one like step in an unrelated SOP may well be two people's own. In a copy of half, a third of the words is enough, or
+    a nearness in meaning of REST_BP.
     """
     said = _said_in_order(records)
     likenesses = _likenesses(said)
     sizes = {record["id"]: len(record["steps"]) for record in records}
-    matched = Counter((key[0], other.key[0]) for key, others in likenesses.items() for other in others)
-    wholesale = {pair for pair, count in matched.items() if count >= 2 and 2 * count >= sizes[pair[0]]}
+    meant = _near_in_time(said, near)
+    like = {(key, other.key[0]) for key, others in likenesses.items() for other in others}
+    like |= {(key, other.key[0]) for key, other, bp in meant if bp >= NEAR_BP}
+    matched = Counter((key[0], procedure) for key, procedure in like)
+    wholesale = {pair for pair, count in matched.items() if count >= 2 and 2 * count >= min(sizes[pair[0]], max(4, sizes[pair[1]]))}
     related = wholesale | _links(records)
     copied = _forks_without_origin(records) | _rest_of_copies(said, wholesale) | _composed(records)
+    for key, other, _ in meant:
+        if (key[0], other.key[0]) in wholesale:
+            copied.setdefault(key, _said_before(other))
     for key, others in likenesses.items():
         earliest = next((other for other in others if (key[0], other.key[0]) in related), None)
         if earliest:
             copied[key] = _said_before(earliest)
     return copied | _flagged(records)
+
+
+def _near_in_time(said: Sequence[_Said], near: Sequence[Near]) -> list[tuple[StepKey, _Said, int]]:
+    """(the later step, the earlier one, how near), in the order of speaking."""
+    known = {step.key: step for step in said}
+    found = []
+    for one, other, bp in near:
+        if bp >= REST_BP and one in known and other in known:
+            early, late = sorted((known[one], known[other]), key=lambda step: step.moment)
+            found.append((late.moment, early.moment, late.key, early, bp))
+    return [(key, early, bp) for _, _, key, early, bp in sorted(found, key=lambda row: row[:3])]
 
 
 def _said_before(other: _Said) -> str:
