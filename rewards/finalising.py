@@ -224,9 +224,11 @@ def read_batches(workspace: Workspace, name: str) -> list[dict[str, Any]]:
 def read_payouts(workspace: Workspace, name: str, batch: int | None = None) -> dict[str, Any]:
     """What one batch pays, in the shape of a round's snapshot: what every export of payouts is made from.
 
-    Without a number: the round itself, which is the only one as long as nothing was claimed late.
+    Without a number: the round itself, which is the only one as long as nothing was claimed late. `sent` has the transaction
+    of each address that was paid, as the published ledger says.
     """
-    snapshot = read_round(workspace, name)
+    sent = sent_addresses(ledger.about(ledger.published_events(workspace), name), batch or 1)
+    snapshot = {**read_round(workspace, name), "sent": sent}
     if batch in (None, 1):
         return snapshot
     found = {entry["batch"]: entry for entry in read_batches(workspace, name)}

@@ -12,7 +12,7 @@ from typing import Any
 from index.records import Payout
 from rewards import merkle
 from rewards.exports.files import Files, json_line, json_text
-from rewards.exports.payees import Paying, payee_hash
+from rewards.exports.payees import Paying
 
 # SourceCred refuses ids with these: signs, and pairs of letters that could spell a curse.
 _UNCLEAN = re.compile(r"[+/_-]|[csfhuit]{2}", re.IGNORECASE)
@@ -121,17 +121,19 @@ def daoip5(paying: Paying) -> Files:
 
 
 def _application(paying: Paying, place: int, payout: Payout, pool: str) -> dict[str, Any]:
+    funds = {"amount": str(payout.amount), "denomination": paying.snapshot["round"]["token"]}
+    sent = paying.snapshot.get("sent", {}).get(payout.address)  # the transaction that the operator noted in the ledger
     return {
         "type": "GrantApplication",
         "id": f"daoip-5:precipitate:grantPool:{paying.name}:grantApplication:{place}",
         "grantPoolId": pool,
         "grantPoolName": paying.name,
-        "projectId": f"daoip-5:precipitate:project:{payee_hash(payout)}",
+        "projectId": f"daoip-5:precipitate:project:{paying.payee_id(payout)}",
         "projectName": paying.handles(payout),
         "createdAt": paying.snapshot["round"]["created"],
-        "fundsApproved": [{"amount": str(payout.amount), "denomination": paying.snapshot["round"]["token"]}],
+        "fundsApproved": [funds],
         "payoutAddress": {"type": "EthereumAddress", "value": payout.address},
-        "status": "approved",
-        "payouts": [],  # what was sent, with proof: known once it is
+        "status": "funded" if sent else "approved",
+        "payouts": [{"type": "OnchainTransaction", "value": {"to": payout.address, **funds}, "proof": sent}] if sent else [],
         "extensions": {"x-precipitate": {"authors": list(payout.authors)}},
     }

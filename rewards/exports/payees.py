@@ -55,6 +55,11 @@ class Paying:
         """ "ann@forum.example.org, bob@forum.example.org": who is paid at an address."""
         return ", ".join(self.named.get(author, author) for author in payout.authors)
 
+    def payee_id(self, payout: Payout) -> str:
+        """A bytes32 that stays the payee's from round to round; of an address of a team, where the same accounts are paid at several, its own."""
+        alone = sum(other.authors == payout.authors for other in self.payouts) == 1
+        return payee_hash(payout) if alone else "0x" + keccak256(f"{payee_hash(payout)} {payout.address}".encode()).hex()
+
     def id_of(self, payout: Payout, column: str, default: str) -> str:
         """What another system calls the payee. Raises MoneyError where a list was given that does not say it."""
         if not any(column in known for known in self.ids.values()):

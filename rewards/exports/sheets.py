@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rewards import merkle
 from rewards.exports.files import Files, cell, csv_text, json_text, parquet_bytes
-from rewards.exports.payees import Paying, payee_hash, require_unique
+from rewards.exports.payees import Paying, require_unique
 from rewards.money import format_amount
 
 SAFE_ROWS = 500  # the app refuses longer files
@@ -36,7 +36,7 @@ def grants_stack(paying: Paying) -> Files:
         credits[credit["author"]] = credits.get(credit["author"], 0) + 1
     rows = [
         (
-            paying.id_of(payout, "projectId", payee_hash(payout)),
+            paying.id_of(payout, "projectId", paying.payee_id(payout)),
             cell(paying.id_of(payout, "projectName", paying.handles(payout))),
             paying.id_of(payout, "applicationId", str(place)),
             payout.address,

@@ -8,7 +8,7 @@ from typing import Any
 from index.records import Payout
 from rewards import merkle
 from rewards.exports.files import Files, csv_text, json_text
-from rewards.exports.payees import Paying, payee_hash, require_unique
+from rewards.exports.payees import Paying, require_unique
 
 HYPERCERT_UNITS = 100_000_000  # what the app scales to by rounding down: given exactly, nothing is lost there
 
@@ -43,7 +43,7 @@ def allo_v1(paying: Paying) -> Files:
     A leaf is (index, grantee, amount, projectId); projectId is from --ids, else a hash of who is paid.
     """
     payouts = paying.some()
-    projects = [paying.id_of(payout, "projectId", payee_hash(payout)) for payout in payouts]
+    projects = [paying.id_of(payout, "projectId", paying.payee_id(payout)) for payout in payouts]
     require_unique(projects, "projectId")
     rows = [[str(place), payout.address, str(payout.amount), projects[place]] for place, payout in enumerate(payouts)]
     encoding = ("uint256", "address", "uint256", "bytes32")

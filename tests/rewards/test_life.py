@@ -386,6 +386,9 @@ def test_payouts_are_marked_as_sent_once(filled: Store, workspace: Workspace) ->
     with pytest.raises(UsageError, match="was sent in 0xabab"):
         mark_paid(filled, workspace, "r1", TX, addresses=[ADDRESSES[0]])
     assert mark_paid(filled, workspace, "r1", "0x" + "CD" * 32, at=DAYS[22]).addresses == (ADDRESSES[1],)
+    (pool,) = json.loads(str(export("payouts", "daoip-5", read_payouts(workspace, "r1"))[0][1]))["grantPools"]
+    told = {a["payoutAddress"]["value"]: (a["status"], a["payouts"][0]["proof"]) for a in pool["applications"]}
+    assert told == {ADDRESSES[0]: ("funded", TX), ADDRESSES[1]: ("funded", "0x" + "cd" * 32)}
     with pytest.raises(UsageError, match="all payouts of batch 1 were sent"):
         mark_paid(filled, workspace, "r1", TX)
     well(filled, workspace)
