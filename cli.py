@@ -812,8 +812,9 @@ def identity_opt_out(
 
     with writing("identity opt-out") as (_, store):
         person = opt_out(store, account, reason, back)
-    told = {"author": person.id, "handle": handle_at_host(person), "opted_out": not back}
-    emit(as_json, told, f"{clean(told['handle'])} {'is paid again' if back else 'has opted out'}\n")
+    handle = handle_at_host(person)
+    told = {"author": person.id, "handle": handle, "opted_out": not back}
+    emit(as_json, told, f"{clean(handle)} {'is paid again' if back else 'has opted out'}\n")
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------

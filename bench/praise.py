@@ -8,7 +8,7 @@ each was paid for it in each round). Nothing that we compute sees a score; the b
 - `count`, `length`: how many praises, how many characters of them;
 - `givers`: how many people praised;
 - `copies out`: count without a giver's further praises of the same words in the round (rewards/novelty.py: half of the words);
-- `quadratic`, `pairwise`: the policies' formulas, a praise being a vote of one token (rewards/formulas.py);
+- `quadratic`, `pairwise`, `cluster`: the policies' formulas, a praise being a vote of one token (rewards/formulas.py);
 - `trust`: praises weighed by what the giver is trusted, a giver's trust being a budget that is divided among all that they
   praise in the round (rewards/trust.py; seeds are those who scored in the first round, endorsements all praises until then);
 - `trust, copies`: both, which is how the product treats who stands behind a step.
@@ -32,12 +32,13 @@ from statistics import mean
 
 from scipy.stats import spearmanr
 
-from rewards.formulas import pairwise, quadratic
+from index.config import RewardsConfig
+from rewards.formulas import cluster_match, pairwise, quadratic
 from rewards.novelty import alike, step_words
 from rewards.trust import Endorsement, faded, walk
 
 TOKEN = 10**18
-RESTART_BP, DECAY_BP = 1500, 9000
+RESTART_BP, DECAY_BP = RewardsConfig().restart_bp, RewardsConfig().decay_bp  # the product's defaults: nothing is fitted here
 DRAWS = 2_000
 FEWEST = 8  # people in a round
 
@@ -131,6 +132,7 @@ def scores_by_name(praises: Sequence[Praise]) -> dict[str, Score]:
         "copies out": copies_out,
         "quadratic": lambda now, until: _as_scores(now, quadratic(_votes(now))),
         "pairwise": lambda now, until: _as_scores(now, pairwise(_votes(now), TOKEN)),
+        "cluster": lambda now, until: _as_scores(now, cluster_match(_votes(now))),
         "trust": trusted(seeds),
         "trust, copies": trusted(seeds, once=True),
     }

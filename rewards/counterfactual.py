@@ -6,7 +6,7 @@ every other line compares shares before corrections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -134,7 +134,7 @@ def _let_in(snapshot: Row, terms: Terms, inputs: Inputs, budget: int, author: st
         yield "identity", "with a verified identity of their own", _share(terms, known, budget, author)
 
 
-def _corrections(snapshot: Row, author: str) -> Sequence[dict[str, Any]]:
+def _corrections(snapshot: Row, author: str) -> list[dict[str, Any]]:
     """Without what was decided or taken afterwards."""
     mine = [c for c in snapshot.get("corrections", ()) if c["author"] == author]
     if not mine:
