@@ -21,6 +21,7 @@ from typing import Any
 
 from bench.attack_scores import RIVALS
 from bench.attack_worlds import World, world_of
+from distill.drafts import unpack
 from distill.pipeline import distill
 from index.config import Config, RewardsConfig
 from index.plain import Block, blocks_from_json, derive
@@ -28,7 +29,8 @@ from index.records import Author, Post, Source, Thread
 from index.store import Store
 from index.tables_discussion import load_records
 from rewards.credit import earn
-from rewards.facts import PostFacts
+from rewards.facts import Evidence, PostFacts
+from rewards.likeness import near_steps
 
 OTHER = "discourse:mirror.example"
 WORDS = {
@@ -294,11 +296,17 @@ def families() -> None:
             head = {"id": ids[index], "version_id": "v", "title": "", "goal": "", "stances": [], "forked_from": None}
             records.append({**head, "steps": draft["steps"], "alternatives": sorted(ids[a] for a in entry.alternatives)})
             facts.update({c["post"]: PostFacts(c["author"], True, False) for s in draft["steps"] for c in s["citations"]})
+        near = near_steps(*_vectors(records, standing), {r["id"]: len(r["steps"]) for r in records})
         points: dict[str, int] = {}
-        for c in earn(records, facts, RewardsConfig()).credits:
+        for c in earn(records, facts, RewardsConfig(), evidence=Evidence(near=near)).credits:
             kind = c.author.partition("-")[0]
             points[kind] = points.get(kind, 0) + c.points
         print(f"  {name}: copies get {100 * points.get('copy', 0) / points['base']:.2f} % of the bases' credit", flush=True)
+
+
+def _vectors(records: Sequence[Mapping[str, Any]], standing: Mapping[int, Any]) -> tuple[list[tuple[str, int]], list[bytes]]:
+    keys = [(r["id"], s["n"]) for r in records for s in r["steps"]]
+    return keys, [unpack(text) for entry in standing.values() for text in entry.draft["step_vectors"]]
 
 
 def _owned(places: Sequence[Any], drafts: Sequence[Mapping[str, Any]], step: Mapping[str, Any], n: int) -> dict[str, Any]:

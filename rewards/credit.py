@@ -287,7 +287,8 @@ def _strength(ledger: _Ledger, told: Sequence[Told]) -> int:
     """How far trusted accounts say that it worked, in basis points: half for in part, and failures are taken off."""
     seen: dict[str, int] = {}
     for one in told:
-        seen.setdefault(one.voice.author, _HALVES[one.result] * ledger.voice(one.voice.author) * one.part_bp // (2 * FULL))
+        level = min(FULL, ledger.voice(one.voice.author))
+        seen.setdefault(one.voice.author, _HALVES[one.result] * level * one.part_bp // (2 * FULL))
     return max(0, min(FULL, sum(seen.values())))
 
 

@@ -21,7 +21,7 @@ KIND = (
     r"\b(thanks|thank you|thx|great (post|work|write-?up|point|idea|job|question|proposal)|nice (work|write-?up|one|idea|find)|"
     r"well (said|done|written|put)|agreed|i (fully |strongly |totally )?agree|i (fully |strongly )?support|in favou?r of|makes? sense|"
     r"good (point|idea|catch|call|question|work)|works? for me|worked|did the trick|very (helpful|useful)|excellent|awesome|"
-    r"love (this|it|the idea)|\+1)\b"
+    r"love (this|it|the idea))\b|(?:^|\s)\+1\b"
 )
 _KIND = re.compile(KIND, re.I)
 _REFUSES = re.compile(

@@ -77,6 +77,7 @@ def hear(step: Mapping[str, Any], stances: Sequence[Mapping[str, Any]], person: 
     amendments, repeated = distinct(v for v in voices(_of(on_step, "amendment")) if person(v.author) != person(first.author))
     taken = {person(v.author) for v in (first, *amendments, *repeated)}
     objections = [v for v in once(_of(on_step, "dissent"), person) if person(v.author) not in taken]
+    states = sorted(states, key=lambda c: (c["created"], c["post"], c["start"]))
     followed = last_correction(step, [*states[1:], *_of(on_step, "amendment")])
     objectors = [v for v in objections if v.created < followed]
     taken |= {person(v.author) for v in objectors}

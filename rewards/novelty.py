@@ -110,9 +110,10 @@ def _rest_of_copies(said: Sequence[_Said], wholesale: set[tuple[str, str]]) -> d
 
 
 def _said_in_order(records: Iterable[Mapping[str, Any]]) -> list[_Said]:
+    """Composed SOPs are not in it: they say nothing first, and must not make two like steps of their origin copies of each other."""
     said = []
     for record in records:
-        for step in record["steps"]:
+        for step in record["steps"] if not record.get("generator", {}).get("composed") else ():
             places = [(c["created"], c["post"], c["start"]) for c in step["citations"] if c["role"] == "states"]
             if places:
                 first = min(places)
