@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +33,7 @@ PASSPORT_PASSING = 20  # the score that Passport calls passing
 FOLDER = "frozen"  # in the folder of rounds
 # Of a credit record: what its root covers. A version's id is a hash over its words, so these are fixed by it, too.
 HASHED = ("author", "procedure", "version_id", "step", "role", "points", "post", "created", "start", "end")
-WORDS = ("quote", "step_text", "title", "handle")
+WORDS = ("quote", "step_text", "title")  # what goes when an author takes a post back
 PARTS = ("round", "release", "posts", "terms", "rules", "votes", "identities", "teams", "team_accounts", "opted_out", "lists", "earlier")
 
 
@@ -70,6 +70,7 @@ def frozen_value(store: Store, round_: Round, terms: Terms, rules: Rules, inputs
             for other in _earlier(store, round_, terms, rules, inputs)
         ],
     }
+    erase_words(value, tables_rounds.gone_posts(store))  # credits may be from before the last look at the forum
     return {**value, "roots": (found := roots(value)), "root": _sha(canonical_json(found))}
 
 
@@ -119,6 +120,23 @@ def lines_root(records: Iterable[Mapping[str, Any]]) -> str:
 
 def _sha(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def erase_words(data: dict[str, Any], gone: Collection[str]) -> set[str]:
+    """Take the words of `gone` posts out of a round's records; the posts whose words were still there.
+
+    A step's text and an SOP's title go with the post that states them; they are not known apart from it here, so they go
+    from every record of that step.
+    """
+    records = [*data["credits"], *data["uncredited"]]
+    found = {record["post"] for record in records if record["post"] in gone and any(record[word] for word in WORDS)}
+    steps = {(record["version_id"], record["step"]) for record in records if record["post"] in found and record["role"] == "first_said"}
+    for record in records:
+        if record["post"] in found:
+            record.update(dict.fromkeys(WORDS, ""), erased=True)
+        elif (record["version_id"], record["step"]) in steps:
+            record.update({"step_text": "", "title": "", "erased": True})
+    return found
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

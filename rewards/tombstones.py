@@ -7,19 +7,15 @@ The places stay (post, span, points), so roots and amounts hold; whether the amo
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from index import tables_rounds
 from index.store import Store
 from index.workspace import Workspace, write_atomic
 from rewards import ledger
-from rewards.frozen import FOLDER
+from rewards.frozen import FOLDER, erase_words
 from rewards.ledger import Event
 from rewards.rounds import snapshot_text
-
-WORDS = ("quote", "step_text", "title")
 
 
 def erase(store: Store, workspace: Workspace, at: str | None = None) -> dict[str, list[str]]:
@@ -48,20 +44,3 @@ def erase(store: Store, workspace: Workspace, at: str | None = None) -> dict[str
             write_atomic(path, text)
     ledger.publish(store, workspace)
     return told
-
-
-def erase_words(data: dict[str, Any], gone: Collection[str]) -> set[str]:
-    """Take the words of `gone` posts out of a round's records; the posts whose words were still there.
-
-    A step's text and an SOP's title go with the post that states them; they are not known apart from it here, so they go
-    from every record of that step.
-    """
-    records = [*data["credits"], *data["uncredited"]]
-    found = {record["post"] for record in records if record["post"] in gone and not record.get("erased")}
-    steps = {(record["version_id"], record["step"]) for record in records if record["post"] in found and record["role"] == "first_said"}
-    for record in records:
-        if record["post"] in found:
-            record.update(dict.fromkeys(WORDS, ""), erased=True)
-        elif (record["version_id"], record["step"]) in steps:
-            record.update({"step_text": "", "title": "", "erased": True})
-    return found

@@ -270,6 +270,17 @@ def test_a_post_deleted_after_the_freeze_loses_its_words_and_keeps_its_amount(fi
     well(filled, workspace)
 
 
+def test_words_go_one_post_after_the_other(filled: Store, workspace: Workspace) -> None:
+    """A step's text went with its first post; the amendment's own words go when that post does."""
+    make(filled, workspace)
+    for number, words in ((1, "Fill in Form G2."), (3, "G2 is gone, fill in G4.")):
+        assert words in words_of(workspace)
+        delete(filled, number)
+        assert erase(filled, workspace, at=DAYS[3]) == {"r1": [post_id(number)]}
+        assert words not in words_of(workspace)
+    well(filled, workspace)
+
+
 def test_where_the_rule_says_so_the_amount_of_a_deleted_post_goes(filled: Store, workspace: Workspace) -> None:
     make(filled, workspace, deleted="forfeit")
     before = amounts(workspace)
