@@ -49,13 +49,14 @@ def faded(endorsements: Iterable[Endorsement], decay_bp: int) -> list[Edge]:
     """Endorsements as edges of the walk, sorted: one for each pair, weighing what is left of them; own ones count nothing."""
     counted = [e for e in endorsements if e.giver != e.taker and e.giver and e.taker]
     newest = max((e.created for e in counted), default="")[:10]
-    left: dict[int, int] = {}
+    left: dict[str, int] = {}  # by day: there are few days, and many endorsements
     total: defaultdict[tuple[str, str], int] = defaultdict(int)
     for e in counted:
-        age = _epochs(e.created[:10], newest)
-        if age not in left:
-            left[age] = UNIT * decay_bp**age // WHOLE**age
-        total[e.giver, e.taker] += left[age]
+        day = e.created[:10]
+        if day not in left:
+            age = _epochs(day, newest)
+            left[day] = UNIT * decay_bp**age // WHOLE**age
+        total[e.giver, e.taker] += left[day]
     return [(giver, taker, min(weight, MOST_WEIGHT)) for (giver, taker), weight in sorted(total.items()) if weight]
 
 

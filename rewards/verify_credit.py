@@ -65,7 +65,7 @@ class Release:
         self.vouched: Counter[str] = Counter()
 
     def person(self, account: str) -> str:
-        return self.persons.get(account, account)
+        return str(self.persons.get(account, account))
 
     def level(self, account: str) -> int:
         return FULL if self.trust is None else self.trust.get(account, 0)
@@ -74,7 +74,7 @@ class Release:
         return self.level(account) * 5 // max(5, self.vouched[account])
 
     def at(self, c: Row) -> tuple[str, str, int]:
-        return (self.since.get((c["post"], c["start"], c["end"]), c["created"]), c["post"], c["start"])
+        return (str(self.since.get((c["post"], c["start"], c["end"]), c["created"])), str(c["post"]), int(c["start"]))
 
 
 def _lines(path: Path) -> list[Row]:
@@ -181,9 +181,9 @@ def copies(release: Release) -> set[tuple[str, int]]:
     by_sop: defaultdict[str, list[int]] = defaultdict(list)
     for place, (_, key, _) in enumerate(said):
         by_sop[key[0]].append(place)
-    for later, earlier in whole:
-        for i in by_sop[later]:
-            if any(said[j][0] < said[i][0] and like(said[i][2], said[j][2], 3) for j in by_sop[earlier]):
+    for latter, former in whole:
+        for i in by_sop[latter]:
+            if any(said[j][0] < said[i][0] and like(said[i][2], said[j][2], 3) for j in by_sop[former]):
                 found.add(said[i][1])
     return found
 
