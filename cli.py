@@ -934,26 +934,30 @@ def _handles(store: Store) -> dict[str, str]:
 def round_import(
     name: Annotated[str, typer.Argument(help="The round.")],
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns voter,contributor,amount and maybe trust.")],
-    kind: Annotated[str, typer.Option("--as", help="What it lists: votes, stamps (account,score) or stake (account,amount).")] = "votes",
+    kind: Annotated[str, typer.Option("--as", help="What it lists: votes, vouches (voter,contributor), stamps (account,score) or stake (account,amount).")] = "votes",
     as_json: Json = False,
 ) -> int:
     """Example: precipitate round import r1 contributions.csv
 
     Read who gave whom how much, for the policies that count votes: voter (an author or 0x…), contributor (ann or
-    ann@host), amount (tokens), trust (0 to 1, how much of it counts). With --as stamps or stake: what decides who is
-    eligible, by account (ann, ann@host or 0x…). Good rows count; ends with 3 if some row did not.
+    ann@host), amount (tokens), trust (0 to 1, how much of it counts). With --as vouches each row counts the round's --vouch;
+    with --as stamps or stake: what decides who is eligible, by account (ann, ann@host or 0x…). Good rows count; ends with 3 if some row did not.
     """
     from publish.report import as_value, render_import
     from rewards.ballots import import_contributions
     from rewards.eligibility import import_list
-    from rewards.rounds import find_round, require
+    from rewards.rounds import find_round, require, terms_of
 
     with writing("round import") as (_, store):
         found = find_round(store, name)
         require(
             found, ("new", "open"), "what comes after the freeze does not count", f"precipitate round freeze {name} --again, or a new round"
         )
-        report = import_contributions(store, name, found.decimals, csv) if kind == "votes" else import_list(store, name, kind, csv)
+        if kind in ("votes", "vouches"):
+            vouch = terms_of(store, found).vouch if kind == "vouches" else None
+            report = import_contributions(store, name, found.decimals, csv, vouch)
+        else:
+            report = import_list(store, name, kind, csv)
         told = as_value(report)
     emit(as_json, told, render_import(told))
     return PARTIAL if told["left_out"] else 0

@@ -13,7 +13,8 @@ BARS = "▁▂▃▄▅▆▇█"
 def render_comparison(told: Mapping[str, Any]) -> str:
     lines = [
         f"round {clean(told['round'])}: {told['authors']} credited authors, {told['newcomers']} of them newcomers, {told['votes']} votes"
-        + (", verified identities only" if told["verified"] else ""),
+        + (", verified identities only" if told["verified"] else "")
+        + (f", {told['excluded']} not eligible" if told["excluded"] else ""),
         "",
         table([SHARES_HEAD, *(_shares_row(row) for row in told["policies"])], right=frozenset({1, 2, 3, 4})),
         table([LORENZ_HEAD, *(_lorenz_row(row) for row in told["policies"])], right=frozenset(range(1, 11))),

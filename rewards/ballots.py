@@ -41,13 +41,14 @@ def ballots(store: Store, round_: str, vouch: int) -> list[Ballot]:
 # --- importing ------------------------------------------------------------------------------------------------------
 
 
-def import_contributions(store: Store, round_: str, decimals: int, csv_path: Path) -> ImportReport:
+def import_contributions(store: Store, round_: str, decimals: int, csv_path: Path, vouch: int | None = None) -> ImportReport:
     """Read `voter,contributor,amount[,trust]` rows for a round; good rows count, others are reported with file and line.
 
     A voter is an author or an address; an amount is a plain decimal of tokens, zero for a ballot of zero; trust is a
-    decimal from 0 to 1 that says how much of it counts. Raises UsageError where the file cannot be read or has no header.
+    decimal from 0 to 1 that says how much of it counts. With `vouch` the list has no amounts: each row counts so many base
+    units. Raises UsageError where the file cannot be read or has no header.
     """
-    rows, left_out = _read_rows(csv_path, AuthorBook(tables_rewards.authors(store)), decimals)
+    rows, left_out = _read_rows(csv_path, AuthorBook(tables_rewards.authors(store)), decimals, vouch)
     rows, repeated = _one_row_per_pair(csv_path, rows)
     known = {(c.voter, c.author): c for c in tables_policies.contributions(store, round_)}
     entries = [row.entry for row in rows]
@@ -66,37 +67,39 @@ class _Row:
     entry: Contribution
 
 
-def _read_rows(path: Path, book: AuthorBook, decimals: int) -> tuple[list[_Row], list[LeftOut]]:
-    rows, left_out = [], []
+def _read_rows(path: Path, book: AuthorBook, decimals: int, vouch: int | None) -> tuple[list[_Row], list[LeftOut]]:
+    rows, left_out, wanted = [], [], COLUMNS if vouch is None else COLUMNS[:2]
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline="") as lines:
             reader = csv.reader(lines, strict=True)
-            columns = _columns(path, next(reader, []))
+            columns = _columns(path, next(reader, []), wanted)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
                 where = f"{path.name}:{reader.line_num}"
                 try:
-                    rows.append(_row(reader.line_num, where, cells, columns, book, decimals))
+                    rows.append(_row(reader.line_num, where, cells, columns, book, decimals, vouch))
                 except PrecipitateError as error:
                     left_out.append(LeftOut(where, error.message, error.way_out))
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", f"give a CSV file with the columns {','.join(COLUMNS)}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}", f"give a CSV file with the columns {','.join(wanted)}") from None
     except csv.Error as error:
         raise UsageError(f"{path}:{reader.line_num}: {error}", "mend the quotes of that line; nothing was imported") from None
     return rows, left_out
 
 
-def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+def _columns(path: Path, header: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
     names = [name.strip().casefold() for name in header]
-    missing = [name for name in COLUMNS if names.count(name) != 1]
+    missing = [name for name in wanted if names.count(name) != 1]
     if missing or names.count(TRUST) > 1:
         wrong = " and ".join(missing) or TRUST
-        raise UsageError(f"{path}:1: the header has no single column {wrong}", f"make the first line: {','.join(COLUMNS)}")
-    return {name: names.index(name) for name in (*COLUMNS, TRUST) if name in names}
+        raise UsageError(f"{path}:1: the header has no single column {wrong}", f"make the first line: {','.join(wanted)}")
+    return {name: names.index(name) for name in (*wanted, TRUST) if name in names}
 
 
-def _row(line: int, where: str, cells: Sequence[str], columns: Mapping[str, int], book: AuthorBook, decimals: int) -> _Row:
+def _row(
+    line: int, where: str, cells: Sequence[str], columns: Mapping[str, int], book: AuthorBook, decimals: int, vouch: int | None
+) -> _Row:
     if len(cells) <= max(columns.values()):
         raise UsageError(f"the row has {len(cells)} cells", f"give {', '.join(columns)}")
     given = {name: cells[place] for name, place in columns.items()}
@@ -104,14 +107,14 @@ def _row(line: int, where: str, cells: Sequence[str], columns: Mapping[str, int]
         if cell.startswith(FORMULA_STARTS):
             raise UsageError(f"{name} {cell!r} starts like a spreadsheet formula", "write it without that sign")
         if not cell.strip() and name != TRUST:
-            raise UsageError(f"{name} is empty", f"give {', '.join(COLUMNS)}")
+            raise UsageError(f"{name} is empty", f"give {', '.join(columns)}")
     voter = given["voter"].strip()
     voter_id = parse_address(voter, "voter") if voter.startswith("0x") else book.find(voter).id
     author = book.find(given["contributor"])
     if voter_id == author.id:
         raise UsageError(f"{handle_at_host(author)} votes for themselves", "leave that row out: it does not count")
     trust = _trust(given[TRUST]) if given.get(TRUST, "").strip() else None
-    amount = zero_or_amount(given["amount"], decimals, "amount")
+    amount = vouch if vouch is not None else zero_or_amount(given["amount"], decimals, "amount")
     return _Row(line, handle_at_host(author), Contribution(voter_id, author.id, amount, trust, where))
 
 

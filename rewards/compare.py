@@ -13,9 +13,10 @@ from typing import Any
 
 from index import tables_rewards as tables
 from index.store import Store
+from rewards.frozen import excluded, frozen_value, inputs_from
 from rewards.limits import Earlier
 from rewards.policies import POLICIES, Ballot, Inputs, Terms, policy_fits, share, warnings
-from rewards.rounds import find_round, inputs_of, terms_of
+from rewards.rounds import find_round, inputs_of, rules_of, terms_of
 
 COMPARISON_SCHEMA = "precipitate/comparison/1"
 SPLIT = 10  # accounts that the largest earner splits into, voters that the largest vote is split among
@@ -29,8 +30,11 @@ def compare_round(store: Store, name: str) -> dict[str, Any]:
     """The round under every policy, with its other settings as they are; `chosen` is its own. Changes nothing."""
     round_ = find_round(store, name)
     terms = terms_of(store, round_)
-    inputs = inputs_of(store, round_, terms)
-    new = newcomers(tables.credit_records(store), inputs.earlier)
+    whole = inputs_of(store, round_, terms)
+    new = newcomers(tables.credit_records(store), whole.earlier)
+    frozen = frozen_value(store, round_, terms, rules_of(store, round_)[1], whole, None, round_.created)  # as if it were frozen now
+    out = excluded(frozen)
+    inputs = inputs_from(frozen, out)
     rows = []
     for policy in POLICIES:
         tried = policy_fits(replace(terms, policy=policy))
@@ -41,6 +45,7 @@ def compare_round(store: Store, name: str) -> dict[str, Any]:
         "budget": str(round_.budget),
         "decimals": round_.decimals,
         "authors": sum(1 for points in inputs.points.values() if points),
+        "excluded": len(out),
         "newcomers": len(new),
         "votes": len(inputs.ballots),
         "verified": terms.verified,

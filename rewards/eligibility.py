@@ -56,7 +56,7 @@ def import_list(store: Store, round_: str, kind: str, csv_path: Path) -> ImportR
     An account is an author or an address. Raises UnknownName (kind), UsageError where the file cannot be read or has no header.
     """
     if kind not in KINDS:
-        raise UnknownName("kind of list", kind, ["votes", *KINDS], f"there are: votes, {', '.join(KINDS)}")
+        raise UnknownName("kind of list", kind, ["votes", "vouches", *KINDS], f"there are: votes, vouches, {', '.join(KINDS)}")
     rows, left_out = _read_rows(csv_path, kind, AuthorBook(tables_rewards.authors(store)))
     entries, repeated = _one_row_per_account(csv_path, rows)
     known = {entry.account: entry.value for entry in tables_rounds.listed(store, round_) if entry.kind == kind}

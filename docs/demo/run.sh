@@ -49,6 +49,7 @@ try identity import ../docs/demo/payees.csv
 # The token is an example: any ERC-20 contract's address, or "native".
 try round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
 try round allocate r1
+try round audit r1
 try why wrenfield r1
 try export payouts --format safe-csv --round r1
 printf '\nThe workspace is %s: look around with precipitate --help.\n' "$(pwd)"

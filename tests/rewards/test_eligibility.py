@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from index import tables_evidence, tables_rounds
+from index import tables_evidence, tables_policies, tables_rounds
 from index.errors import UnknownName, UsageError
 from index.store import Store
 from index.tables_evidence import IdentityScore
 from index.workspace import Workspace
+from publish.comparison import render_comparison
+from rewards.ballots import import_contributions
+from rewards.compare import compare_round
 from rewards.eligibility import import_list, why_not
 from rewards.identities import ImportReport
 from rewards.rounds import freeze, new_round, read_round
@@ -108,7 +111,27 @@ def test_repeated_rows_and_bad_files(filled: Store, tmp_path: Path) -> None:  # 
             import_text(filled, tmp_path, text)
     with pytest.raises(UsageError, match="cannot read"):
         import_list(filled, "r1", "stake", tmp_path / "none.csv")
-    with pytest.raises(UsageError, match="stake.csv:2"):
+    with pytest.raises(UsageError, match=r"stake\.csv:2"):
         import_text(filled, tmp_path, 'account,amount\n"ann,5\n')
     with pytest.raises(UnknownName, match="kind of list"):
         import_list(filled, "r1", "likes", tmp_path / "none.csv")
+
+
+def test_a_round_is_compared_by_who_is_eligible(filled: Store, tmp_path: Path) -> None:  # noqa: F811
+    new_round(filled, "r1", "1000", TOKEN, 2, options={"stake": "1"}, at=DAYS[0])
+    import_text(filled, tmp_path, "account,amount\nann,1\nbob,2\n")
+    told = compare_round(filled, "r1")
+    rows = {row["policy"]: row for row in told["policies"]}
+    assert (told["excluded"], told["authors"], rows["proportional"]["payees"]) == (2, 2, 2)
+    for row in rows.values():
+        paid = row["payees"] > 0
+        assert (row["lorenz_bp"] is not None) == (row["gini_bp"] is not None) == (row["top_share_bp"] is not None) == paid
+        assert (row["splitting_gain_bp"] is not None) == paid and "newcomer_share_bp" in row and "ring" in row
+    assert "2 not eligible" in render_comparison(told)
+
+
+def test_vouches_from_a_list_count_as_the_round_says(filled: Store, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "vouches.csv").write_text(f"voter,contributor\n{ADDRESSES[2]},ann\nfan,ann\nfan,ann\nann,ann\nfan\n", encoding="utf-8")
+    report = import_contributions(filled, "r1", 2, tmp_path / "vouches.csv", vouch=250)
+    assert (report.added, len(report.left_out)) == (2, 3)
+    assert {c.voter: c.amount for c in tables_policies.contributions(filled, "r1")} == {ADDRESSES[2]: 250, author_id("fan"): 250}
