@@ -16,9 +16,15 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bench.attack_flags import rates
 from bench.attack_scores import RIVALS
 from bench.attack_worlds import World, ask_oneself, read_world, ring, seed_part, split, vote_down
+from rewards.ballots import vouches
+from rewards.compare import socks_attack, split_attack
+from rewards.policies import POLICIES, Inputs, Terms, warnings
 from rewards.trust import ONE
+
+BUDGET = 10_000 * 10**18
 
 HEAD = f"{'':34} {'ours':>8} {'trust':>8} " + " ".join(f"{name:>15}" for name in RIVALS) + f" {'honest':>8} {'worst':>8}"
 
@@ -102,6 +108,24 @@ def down_voting(world: World, before: Mapping[str, int], quick: bool) -> None:
     print(f"  mean {per_cent(sum(lost) / len(lost))}, worst {per_cent(max(lost))}", flush=True)
 
 
+def policies(world: World, before: Mapping[str, int]) -> None:
+    """Splitting into ten accounts under every policy, without and with verified identities; votes are the honest vouches."""
+    print("\nsplitting the largest earner into 10 under each policy: by accounts, by voters (aim: 1.0 at most, or a warning)")
+    votes = vouches(world.earned().credits, BUDGET // 10_000)
+    persons = {name: f"person of {name}" for name in {*before, *(b.voter for b in votes)}}
+    for policy in POLICIES:
+        told = []
+        for verified in (False, True):
+            terms = Terms(policy=policy, verified=verified, cap=BUDGET // 20)
+            inputs = Inputs(before, votes, persons if verified else {})
+            gains = [attack(terms, inputs, BUDGET) for attack in (split_attack, socks_attack)]
+            shown = ", ".join("-" if bp is None else f"{bp / 10_000:.2f}" for bp in gains)
+            told.append(f"{'verified' if verified else 'cap 5 %'} {shown}{' (warns)' if warnings(terms) else ''}")
+        plain = [attack(Terms(policy=policy), Inputs(before, votes, {}), BUDGET) for attack in (split_attack, socks_attack)]
+        shown = ", ".join("-" if bp is None else f"{bp / 10_000:.2f}" for bp in plain)
+        print(f"  {policy:15} as it is {shown}{' (warns)' if warnings(Terms(policy=policy)) else ''}; {'; '.join(told)}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
@@ -121,6 +145,8 @@ def main() -> int:
         splitting(world, before, given.quick)
         answering_oneself(world, before, given.quick)
         down_voting(world, before, given.quick)
+        policies(world, before)
+        rates(given.workspace, world)
     if given.words or given.only_words:
         from bench.attack_words import through_the_distiller
 

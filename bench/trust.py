@@ -42,8 +42,12 @@ def main() -> int:
     trust = walk(edges, seeds, 5_000)
     found = levels(trust, seeds, 5_000)
     wall, spent = time.monotonic() - wall, time.process_time() - cpu
-    print(f"{count:,} endorsements, {len(edges):,} pairs, {len(found):,} accounts trusted, {sum(trust.values()) / ONE:.6f} of all trust held")
-    print(f"{spent:.1f} s of processor time ({between - cpu:.1f} s to fade, {spent - between + cpu:.1f} s to walk), {wall:.1f} s in all; aim {AIM_SECONDS} s")
+    print(
+        f"{count:,} endorsements, {len(edges):,} pairs, {len(found):,} accounts trusted, {sum(trust.values()) / ONE:.6f} of all trust held"
+    )
+    print(
+        f"{spent:.1f} s of processor time ({between - cpu:.1f} s to fade, {spent - between + cpu:.1f} s to walk), {wall:.1f} s in all; aim {AIM_SECONDS} s"
+    )
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB, the endorsements themselves among it")
     return 0 if wall <= AIM_SECONDS else 1
 
