@@ -80,6 +80,13 @@ def emit(as_json: bool, value: Any, text: str) -> None:
     typer.echo(to_json(value) if as_json else text, nl=as_json)
 
 
+def colours() -> bool:
+    """Whether standard output shows them: a terminal, and nobody said no (https://no-color.org)."""
+    import os
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def here() -> Workspace:
     from index.workspace import find_workspace
 
@@ -233,20 +240,31 @@ def run(quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, 
 def search(
     query: Annotated[str, typer.Argument(help="A question or a few words.")],
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many SOPs at most.")] = 5,
-    lexical: Annotated[bool, typer.Option("--lexical", help="By words alone: loads no model, answers at once.")] = False,
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only from this source: its id or host; may be repeated.")] = None,
+    author: Annotated[
+        list[str] | None, typer.Option("--author", help="Only with words of ann, ann@host or a full author id; may be repeated.")
+    ] = None,
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="Only with a quote from 2024, 2024-05 or 2024-05-01 on …")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DATE", help="… or up to and with that year, month or day.")] = "",
+    status: Annotated[list[str] | None, typer.Option("--status", help="Only of this status, such as draft; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only from threads with this tag or category; may be repeated.")] = None,
+    lexical: Annotated[bool, typer.Option("--lexical", help="By words alone: loads no model.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Example: precipitate search "how do I apply for a grant"
+    """Example: precipitate search "how do I apply for a grant" --since 2024 --tag grants
 
-    SOPs of the current release that answer a question, each with the words that answer best.
+    SOPs of the current release that answer a question, each with the words that answer best. Of one filter any value may
+    hold, of different ones all must.
     """
+    from index.facets import Filters
     from index.search import search as find
     from index.snapshot import current_release
     from publish.show import render_hits
 
     workspace = here()
-    hits = find(current_release(workspace) / "local", query, k, workspace.config(), words_only=lexical)
-    emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query))
+    filters = Filters(source or (), author or (), since, until, status or (), tag or ())
+    hits = find(current_release(workspace) / "local", query, k, workspace.config(), lexical, filters)
+    emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query, bold=colours()))
 
 
 @app.command("list", short_help="List all SOPs.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +23,12 @@ class VectorIndex:
     ids: tuple[str, ...]
     _faiss: Any
 
-    def search(self, queries: Vectors, k: int) -> list[list[tuple[str, int]]]:
-        """For each int8 query row: up to k (id, cosine in basis points), best first, equal ones by id."""
+    def search(self, queries: Vectors, k: int, allowed: Collection[str] | None = None) -> list[list[tuple[str, int]]]:
+        """For each int8 query row: up to k (id, cosine in basis points), of `allowed` alone if given, best first, equal ones
+        by id."""
         import numpy as np
 
-        wanted, k = k, min(k + TIES, len(self.ids))
+        wanted, k = k, min(k + TIES if allowed is None else len(self.ids), len(self.ids)) if k > 0 else 0
         if k == 0 or len(queries) == 0:
             return [[] for _ in range(len(queries))]
         scores, rows = self._faiss.search(_unit(queries), k)
@@ -35,6 +36,8 @@ class VectorIndex:
             [(self.ids[row], int(np.rint(score * 10_000))) for score, row in zip(line, places, strict=True) if row >= 0]
             for line, places in zip(scores, rows, strict=True)
         ]
+        if allowed is not None:
+            found = [[hit for hit in line if hit[0] in allowed] for line in found]
         return [sorted(line, key=lambda hit: (-hit[1], hit[0]))[:wanted] for line in found]
 
     def save(self, folder: Path, name: str) -> None:
