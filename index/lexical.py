@@ -1,10 +1,11 @@
-"""tantivy behind one door: BM25 over stemmed English words of procedures and kept passages."""
+"""tantivy behind one door: BM25 over stemmed English words."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from index.errors import StoreError
 
 TIES = 50  # hits beyond k that are looked at, so that among equal ones ids decide
 LONGEST_QUERY = 1_000  # characters: a longer one is a paste, its beginning says what it is about
-TITLE_BOOST = 2.0
+IDS = "ids.json"  # ids by place: fetching a document only for its id would unpack all that is stored with it
 _WORD = re.compile(r"\w+")
 
 
@@ -29,7 +30,7 @@ def _schema() -> Any:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field("id", stored=True, tokenizer_name="raw")
+    builder.add_unsigned_field("place", indexed=True, fast=True)
     builder.add_text_field("title", tokenizer_name="en_stem")
     builder.add_text_field("body", tokenizer_name="en_stem")
     builder.add_bytes_field("stored", stored=True, indexed=False)
@@ -43,10 +44,15 @@ def build(folder: Path, documents: Iterable[tuple[str, str, str] | Document]) ->
     folder.mkdir(parents=True, exist_ok=True)
     index = tantivy.Index(_schema(), path=str(folder))
     writer = index.writer(heap_size=50_000_000, num_threads=1)
-    for document in (Document(*row) for row in documents):
-        writer.add_document(tantivy.Document(id=document.id, title=document.title, body=document.body, stored=document.stored.encode()))
+    ids = []
+    for place, document in enumerate(Document(*row) for row in documents):
+        ids.append(document.id)
+        entry = tantivy.Document(title=document.title, body=document.body, stored=document.stored.encode())
+        entry.add_unsigned("place", place)
+        writer.add_document(entry)
     writer.commit()
     writer.wait_merging_threads()
+    (folder / IDS).write_text(json.dumps(ids), encoding="utf-8")
 
 
 class Lexical:
@@ -56,33 +62,45 @@ class Lexical:
         import tantivy
 
         try:
+            self.ids: list[str] = json.loads((folder / IDS).read_text(encoding="utf-8"))
             self._index = tantivy.Index.open(str(folder))
             self._searcher = self._index.searcher()
         except (ValueError, OSError) as error:
             raise StoreError(f"{folder} cannot be searched: {error}", "run `precipitate run` to make a new release") from None
 
-    def search(self, query: str, k: int, allowed: Collection[str] | None = None) -> list[str]:
-        """Ids, best first, of `allowed` alone if given. The query is words, never an expression: quotes and operators in it
-        mean nothing."""
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {identifier: place for place, identifier in enumerate(self.ids)}
+
+    def scores(self, query: str, k: int, allowed: Collection[str] | None = None) -> list[tuple[str, int]]:
+        """(id, BM25 in thousandths), best first, of `allowed` alone if given. The query is words, never an expression:
+        quotes and operators in it mean nothing."""
         words = " ".join(_WORD.findall(query[:LONGEST_QUERY].lower()))  # in capitals, AND, OR, NOT and IN would be operators
         if not words or k < 1:
             return []
-        parsed, _ = self._index.parse_query_lenient(words, ["title", "body"], field_boosts={"title": TITLE_BOOST})
-        limit = k + TIES if allowed is None else max(1, self._searcher.num_docs)
+        parsed, _ = self._index.parse_query_lenient(words, ["title", "body"])
+        limit = k + TIES if allowed is None else max(1, len(self.ids))
         hits = self._searcher.search(parsed, limit, count=False).hits
-        found = [(round(score, 4), self._searcher.doc(address)["id"][0]) for score, address in hits]
-        ranked = [identifier for _, identifier in sorted(found, key=lambda hit: (-hit[0], hit[1]))]
-        return [identifier for identifier in ranked if allowed is None or identifier in allowed][:k]
+        places = self._searcher.fast_field_values("place", [address for _, address in hits])
+        found = [(self.ids[place], round(score * 1000)) for (score, _), place in zip(hits, places, strict=True)]
+        return sorted((hit for hit in found if allowed is None or hit[0] in allowed), key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def search(self, query: str, k: int, allowed: Collection[str] | None = None) -> list[str]:
+        """Ids, best first."""
+        return [identifier for identifier, _ in self.scores(query, k, allowed)]
 
     def stored(self, ids: Sequence[str]) -> dict[str, str]:
         """What was stored with each of these documents."""
         import tantivy
 
-        if not ids:
+        places = [self._places[identifier] for identifier in ids]
+        if not places:
             return {}
-        wanted = tantivy.Query.term_set_query(self._index.schema, "id", list(ids))
-        documents = [self._searcher.doc(address) for _, address in self._searcher.search(wanted, len(ids), count=False).hits]
-        return {document["id"][0]: bytes(document["stored"][0]).decode() for document in documents}
+        wanted = tantivy.Query.term_set_query(self._index.schema, "place", places)
+        addresses = [address for _, address in self._searcher.search(wanted, len(places), count=False).hits]
+        found = self._searcher.fast_field_values("place", addresses)
+        texts = {self.ids[p]: bytes(self._searcher.doc(a)["stored"][0]).decode() for p, a in zip(found, addresses, strict=True)}
+        return {identifier: texts[identifier] for identifier in ids}
 
 
 def search(folder: Path, query: str, k: int) -> list[str]:

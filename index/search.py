@@ -1,15 +1,16 @@
-"""Search over a release: words (BM25) and meaning (vectors), over procedures and over the passages they cite, fused by rank.
+"""Search over a release: words (BM25) and meaning (vectors) of procedures and of the passages they cite, in one score.
 
-Reciprocal rank fusion (Cormack et al. 2009) needs no scales that agree: each list gives 1 / (60 + place). Integers here,
-ties by id, so that one release answers alike everywhere up to the rounding of its vectors. Whoever asks again and again
-keeps a Searcher; nothing of it opens a database or loads torch (docs/decisions/0024-search.md).
+A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a little for words in
+common: which of many ways of fusing was measured best, rank fusion among them, is in docs/decisions/0024-search.md.
+Integers, ties by id, so that one release answers alike everywhere up to the rounding of its vectors. Whoever asks again
+and again keeps a Searcher; nothing of it opens a database or loads torch.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 GOALS, PASSAGES = "goals", "passages"
-WORDS_OF_PROCEDURES, WORDS_OF_PASSAGES = "lexical/procedures", "lexical/passages"
-FILES = (
-    *(f"{GOALS}.faiss", f"{GOALS}.ids.json", f"{PASSAGES}.faiss", f"{PASSAGES}.ids.json"),
-    *(WORDS_OF_PROCEDURES, WORDS_OF_PASSAGES, facets.FILE),
-)
-DEPTH = 60  # places of each list that count
-RRF = 60
-SCALE = 1_000_000
+WORDS = "lexical/procedures"
+FILES = (f"{GOALS}.faiss", f"{GOALS}.ids.json", f"{PASSAGES}.faiss", f"{PASSAGES}.ids.json", WORDS, facets.FILE)
+DEPTH = 300  # nearest goals, passages and procedures by words that are looked at
+GOAL_PARTS, PASSAGE_PARTS = 2, 3  # of five: how much the cosines of goal and nearest passage count
+WORDS_BP = 1_000  # what the procedure that has most of the words gets for that; the others their share
 # Below this cosine two texts have nothing to do with each other; a vector index answers with something all the same.
 MIN_COSINE_BP = 3_000
 
@@ -71,6 +69,17 @@ class Hit:
     highlights: dict[str, list[tuple[int, int]]]  # of title, step_text and quote: spans of the words that were asked for
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A procedure with its score and what made it: cosines in basis points, and its nearest passage, "" where none was near."""
+
+    id: str
+    score: int
+    goal_bp: int
+    passage_bp: int
+    passage: str
+
+
 # --- building -------------------------------------------------------------------------------------------------------
 
 
@@ -80,8 +89,7 @@ def build_search(store: Store, folder: Path) -> None:
     names = {_passage_id((p.post, p.start, p.stop)): (p.post, p.start, p.stop) for p in passages}
     _save_vectors(folder, GOALS, goal_vectors(store))
     _save_vectors(folder, PASSAGES, [(name, p.vector) for name, p in zip(names, passages, strict=True)])
-    lexical.build(folder / WORDS_OF_PROCEDURES, (_document(record) for record in current_records(store)))
-    lexical.build(folder / WORDS_OF_PASSAGES, ((name, "", p.text) for name, p in zip(names, passages, strict=True)))
+    lexical.build(folder / WORDS, (_document(record) for record in current_records(store)))
     facets.facets_of(current_records(store), thread_tags(store), names).save(folder)
 
 
@@ -137,12 +145,8 @@ class Searcher:
         return facets.load(self._folder)
 
     @cached_property
-    def _words_of_procedures(self) -> lexical.Lexical:
-        return lexical.Lexical(self._folder / WORDS_OF_PROCEDURES)
-
-    @cached_property
-    def _words_of_passages(self) -> lexical.Lexical:
-        return lexical.Lexical(self._folder / WORDS_OF_PASSAGES)
+    def _words(self) -> lexical.Lexical:
+        return lexical.Lexical(self._folder / WORDS)
 
     @cached_property
     def _goals(self) -> vectors.VectorIndex:
@@ -153,47 +157,54 @@ class Searcher:
         return vectors.load(self._folder, PASSAGES)
 
     def records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        return {identifier: json.loads(text) for identifier, text in self._words_of_procedures.stored(ids).items()}
+        return {identifier: json.loads(text) for identifier, text in self._words.stored(ids).items()}
 
     def search(self, query: str, k: int, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
         allowed = self.facets.allowed(filters)
         if not self.facets.procedures:
             return []
-        ranked, best = self.rank(query, words_only, allowed)
-        records = self.records([identifier for identifier, _ in ranked[:k]])
+        ranked = self.rank(query, words_only, allowed)[:k]
+        records = self.records([found.id for found in ranked])
         asked = frozenset(lexical.stems(telling_words(query)))
-        return [_hit(records[identifier], score, best.get(identifier, []), asked) for identifier, score in ranked[:k]]
+        return [_hit(records[found.id], found, asked) for found in ranked]
 
-    def rank(
-        self, query: str, words_only: bool = False, allowed: frozenset[str] | None = None
-    ) -> tuple[list[tuple[str, int]], dict[str, list[Span]]]:
-        """(procedure, score), best first; and of each the passages that were found, those found by meaning first."""
-        words = telling_words(query)
-        cited = None if allowed is None else frozenset(n for n, ids in self.facets.citing.items() if not allowed.isdisjoint(ids))
-        by_procedure = [self._words_of_procedures.search(words, DEPTH, allowed)]
-        by_passage = [self._words_of_passages.search(words, DEPTH, cited)]
-        if not words_only:
-            goals, passages = self._by_meaning(query, allowed, cited)
-            by_procedure.append(goals)
-            by_passage.insert(0, passages)
-        citing = self.facets.citing
-        lists = [*by_procedure, *([p for name in names for p in citing[name]] for names in by_passage)]
-        if allowed is not None:
-            lists = [[name for name in names if name in allowed] for names in lists]
-        return fuse(lists), _best_spans(by_passage, citing)
+    def rank(self, query: str, words_only: bool = False, allowed: frozenset[str] | None = None) -> list[Ranked]:
+        """Procedures with words of the question, or near it in meaning, best first."""
+        by_words = self._words.scores(telling_words(query), DEPTH, allowed)
+        most = max((score for _, score in by_words), default=1)
+        scores = {identifier: WORDS_BP * score // most for identifier, score in by_words}
+        goals, passages = ({}, {}) if words_only else self.by_meaning(query, allowed)
+        found = {
+            *scores,
+            *(i for i, bp in goals.items() if bp >= MIN_COSINE_BP),
+            *(i for i, (bp, _) in passages.items() if bp >= MIN_COSINE_BP),
+        }
+        least = min((bp for bp, _ in passages.values()), default=0)  # no passage of the others is nearer
+        ranked = []
+        for identifier in found:
+            near, passage = passages.get(identifier, (least, ""))
+            meaning = (GOAL_PARTS * goals.get(identifier, 0) + PASSAGE_PARTS * near) // (GOAL_PARTS + PASSAGE_PARTS)
+            ranked.append(Ranked(identifier, meaning + scores.get(identifier, 0), goals.get(identifier, 0), near, passage))
+        return sorted(ranked, key=lambda entry: (-entry.score, entry.id))
 
-    def _by_meaning(self, query: str, allowed: Collection[str] | None, cited: Collection[str] | None) -> tuple[list[str], list[str]]:
-        """Goals and passages near the question; the model is only loaded where there is something to compare with."""
+    def by_meaning(self, query: str, allowed: frozenset[str] | None = None) -> tuple[dict[str, int], dict[str, tuple[int, str]]]:
+        """Cosines in basis points of goals, and of each procedure's nearest passage with its id. The model is only loaded
+        where there is something to compare with."""
         if not query.strip() or not (self._goals.ids or self._passages.ids):
-            return [], []
+            return {}, {}
         from index import query as questions
 
         # What the release was made with counts, not what the configuration says since.
         model = PACKAGED if f"sha256:{PACKAGED_SHA256}" in self.facets.models else self._model
         asked = questions.asker(model).encode([query[: lexical.LONGEST_QUERY]])
-        near = [index.search(asked, DEPTH, among)[0] for index, among in ((self._goals, allowed), (self._passages, cited))]
-        kept = [[identifier for identifier, cosine in line if cosine >= MIN_COSINE_BP] for line in near]
-        return kept[0], kept[1]
+        citing = self.facets.citing
+        cited = None if allowed is None else frozenset(name for name, ids in citing.items() if not allowed.isdisjoint(ids))
+        nearest: dict[str, tuple[int, str]] = {}
+        for name, cosine in self._passages.search(asked, DEPTH, cited)[0]:
+            for identifier in citing[name]:
+                if identifier not in nearest and (allowed is None or identifier in allowed):
+                    nearest[identifier] = (cosine, name)
+        return dict(self._goals.search(asked, DEPTH, allowed)[0]), nearest
 
 
 def telling_words(query: str) -> str:
@@ -202,32 +213,13 @@ def telling_words(query: str) -> str:
     return " ".join([word for word in words if word.casefold() not in COMMON] or words)
 
 
-def fuse(lists: Iterable[Sequence[str]]) -> list[tuple[str, int]]:
-    """(id, score), best first. A list names a procedure once: at its best place."""
-    scores: dict[str, int] = {}
-    for names in lists:
-        for place, name in enumerate(dict.fromkeys(names), start=1):
-            scores[name] = scores.get(name, 0) + SCALE // (RRF + place)
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _best_spans(lists: Iterable[Sequence[str]], citing: Mapping[str, Sequence[str]]) -> dict[str, list[Span]]:
-    """For each procedure the passages that were found of it; those found by meaning before those found by words."""
-    best: dict[str, list[Span]] = {}
-    for names in lists:
-        for name in names:
-            for procedure in citing[name]:
-                best.setdefault(procedure, []).append(_span(name))
-    return best
-
-
-def _hit(record: Mapping[str, Any], score: int, spans: Sequence[Span], asked: frozenset[str]) -> Hit:
-    step, citation = _best_step(record, spans, asked)
+def _hit(record: Mapping[str, Any], found: Ranked, asked: frozenset[str]) -> Hit:
+    step, citation = _best_step(record, found.passage, asked)
     shown = {"title": record["title"], "step_text": step["text"], "quote": citation["exact"]}
     return Hit(
         id=record["id"],
         goal=record["goal"],
-        score=score,
+        score=found.score,
         status=record["status"],
         steps=len(record["steps"]),
         step=step["n"],
@@ -239,10 +231,11 @@ def _hit(record: Mapping[str, Any], score: int, spans: Sequence[Span], asked: fr
     )
 
 
-def _best_step(record: Mapping[str, Any], spans: Sequence[Span], asked: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The step whose cited words were found; else the one that shares most words with the question, the first of equals."""
+def _best_step(record: Mapping[str, Any], passage: str, asked: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The step whose cited words are nearest; else the one that shares most words with the question, the first of equals."""
     pairs = [(step, citation) for step in record["steps"] for citation in step["citations"]]
-    for post, start, stop in spans:
+    if passage:
+        post, start, stop = _span(passage)
         for step, citation in pairs:
             if citation["post"] == post and citation["start"] < stop and citation["end"] > start:
                 return step, citation

@@ -28,17 +28,19 @@ class VectorIndex:
         by id."""
         import numpy as np
 
-        wanted, k = k, min(k + TIES if allowed is None else len(self.ids), len(self.ids)) if k > 0 else 0
-        if k == 0 or len(queries) == 0:
+        reach = (k + TIES if allowed is None else len(self.ids)) if k > 0 else 0
+        if min(reach, len(self.ids), len(queries)) == 0:
             return [[] for _ in range(len(queries))]
-        scores, rows = self._faiss.search(_unit(queries), k)
-        found = [
-            [(self.ids[row], int(np.rint(score * 10_000))) for score, row in zip(line, places, strict=True) if row >= 0]
-            for line, places in zip(scores, rows, strict=True)
-        ]
+        scores, rows = self._faiss.search(_unit(queries), min(reach, len(self.ids)))
+        cosines = np.rint(scores * 10_000).astype(np.int64)
+        return [self._best(line, places, k, allowed) for line, places in zip(cosines.tolist(), rows.tolist(), strict=True)]
+
+    def _best(self, cosines: list[int], rows: list[int], k: int, allowed: Collection[str] | None) -> list[tuple[str, int]]:
+        """Hits come best first: only runs of equal ones have to be put in order of their ids."""
+        found = [(self.ids[row], cosine) for row, cosine in zip(rows, cosines, strict=True) if row >= 0]
         if allowed is not None:
-            found = [[hit for hit in line if hit[0] in allowed] for line in found]
-        return [sorted(line, key=lambda hit: (-hit[1], hit[0]))[:wanted] for line in found]
+            found = [hit for hit in found if hit[0] in allowed]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
     def save(self, folder: Path, name: str) -> None:
         import faiss
