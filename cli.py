@@ -21,6 +21,7 @@ from publish.text import clean, to_json
 
 if TYPE_CHECKING:
     from index.config import Config
+    from index.search import Searcher
     from index.snapshot import Snapshot
     from index.store import Store
     from index.workspace import Workspace
@@ -97,6 +98,22 @@ def snapshot() -> Snapshot:
     from index.snapshot import open_current
 
     return open_current(here())
+
+
+def searcher() -> Searcher:
+    from index.search import Searcher
+    from index.snapshot import current_release
+
+    workspace = here()
+    return Searcher(current_release(workspace) / "local", workspace.config().distill.model)
+
+
+def sop_ids(incomplete: str) -> list[str]:
+    """Ids that a shell offers to complete; none where nothing was released, rather than an error in the middle of a line."""
+    try:
+        return [identifier for identifier in sorted(searcher().facets.procedures) if identifier.startswith(incomplete)]
+    except PrecipitateError:
+        return []
 
 
 @contextmanager
@@ -282,18 +299,75 @@ def list_(as_json: Json = False) -> None:
 
 @app.command(short_help="Show one SOP with its receipts.")
 def show(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its id, or enough of its beginning.")], as_json: Json = False
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
+    context: Annotated[bool, typer.Option("--context", "-c", help="With the sentences before and after each quote.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Example: precipitate show sop-3f9a
+    """Example: precipitate show sop-3f9a --context
 
     One SOP: its steps, each with the words it came from, who said them, where, and who was for or against it.
     """
+    from publish.context import with_context
     from publish.show import render_procedure
 
     with snapshot() as opened:
         record = opened.record(identifier)
         titles = {other: found["title"] for other, found in opened.records(record["alternatives"]).items()}
+        record = with_context(record, opened) if context else record
     emit(as_json, record, render_procedure(record, titles))
+
+
+@app.command("alternatives", short_help="Show other ways to the goal of an SOP, side by side.")
+def alternatives_(
+    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate alternatives sop-3f9a
+
+    Other SOPs with the same goal: how many said so, who is for and against, and which steps are in both, which in one.
+    """
+    from publish.alternatives import alternatives, render_alternatives
+
+    with snapshot() as opened:
+        record = opened.record(identifier)
+        told = alternatives(record, list(opened.records(record["alternatives"]).values()))
+    emit(as_json, told, render_alternatives(told))
+
+
+@app.command(short_help="Work backwards from a goal: which SOPs, in which order, what is missing.")
+def plan(goal: Annotated[str, typer.Argument(help="What is wanted, in a few words.")], as_json: Json = False) -> None:
+    """Example: precipitate plan "get an EIP into the next upgrade"
+
+    The SOP that reaches a goal, before it those that bring about what it needs, and so on; needs that no SOP meets are
+    named. Needs are the words of the SOPs themselves.
+    """
+    from publish.plan import plan as work_out
+    from publish.plan import render_plan
+
+    told = work_out(searcher(), goal)
+    emit(as_json, told, render_plan(told))
+
+
+@app.command(short_help="List what many ask and no SOP answers, as challenges.")
+def frontier(
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many challenges at most.")] = 20,
+    least: Annotated[int, typer.Option("--least", min=1, help="How many must have asked.")] = 2,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate frontier --json
+
+    Questions that several asked and that no SOP comes near, most asked first: each a challenge that can be posted as a
+    bounty, with the questions as its receipts. The first time takes a while; what was read once is remembered.
+    """
+    from publish.frontier import frontier as find
+    from publish.frontier import render_frontier
+    from publish.progress import reporting
+
+    kept = here().folder / "cache" / "questions.npz"
+    with snapshot() as opened, reporting(quiet) as progress:
+        told = find(opened, searcher(), kept, k, least, progress)
+    emit(as_json, told, render_frontier(told))
 
 
 @app.command(short_help="What the sources yield and what it costs.")
@@ -328,7 +402,7 @@ def explain(
 
 @app.command(short_help="Show what changed between two versions of an SOP.")
 def diff(
-    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.")],
+    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
     old: Annotated[int | None, typer.Argument(metavar="[FROM]", help="A version; without it: the one before.")] = None,
     new: Annotated[int | None, typer.Argument(metavar="[TO]", help="A version; without it: the newest.")] = None,
     as_json: Json = False,

@@ -120,7 +120,7 @@ def _passage_id(span: Span) -> str:
     return f"{span[0]}#{span[1]}-{span[2]}"
 
 
-def _span(passage_id: str) -> Span:
+def span_of(passage_id: str) -> Span:
     post, _, place = passage_id.rpartition("#")
     start, _, stop = place.partition("-")
     return post, int(start), int(stop)
@@ -190,21 +190,39 @@ class Searcher:
     def by_meaning(self, query: str, allowed: frozenset[str] | None = None) -> tuple[dict[str, int], dict[str, tuple[int, str]]]:
         """Cosines in basis points of goals, and of each procedure's nearest passage with its id. The model is only loaded
         where there is something to compare with."""
-        if not query.strip() or not (self._goals.ids or self._passages.ids):
-            return {}, {}
-        from index import query as questions
-
-        # What the release was made with counts, not what the configuration says since.
-        model = PACKAGED if f"sha256:{PACKAGED_SHA256}" in self.facets.models else self._model
-        asked = questions.asker(model).encode([query[: lexical.LONGEST_QUERY]])
-        citing = self.facets.citing
-        cited = None if allowed is None else frozenset(name for name, ids in citing.items() if not allowed.isdisjoint(ids))
+        goals, passages = self.near(query, allowed)
         nearest: dict[str, tuple[int, str]] = {}
-        for name, cosine in self._passages.search(asked, DEPTH, cited)[0]:
-            for identifier in citing[name]:
+        for cosine, name, identifiers in passages:
+            for identifier in identifiers:
                 if identifier not in nearest and (allowed is None or identifier in allowed):
                     nearest[identifier] = (cosine, name)
-        return dict(self._goals.search(asked, DEPTH, allowed)[0]), nearest
+        return dict(goals), nearest
+
+    def near(self, query: str, allowed: frozenset[str] | None = None) -> tuple[list[tuple[str, int]], list[tuple[int, str, Sequence[str]]]]:
+        """Procedures by the cosine of their goal, and passages with theirs and the procedures that cite them, nearest first."""
+        if not query.strip() or not (self._goals.ids or self._passages.ids):
+            return [], []
+        return self.near_vector(self.embed([query[: lexical.LONGEST_QUERY]]), allowed)
+
+    def near_vector(
+        self, asked: Vectors, allowed: frozenset[str] | None = None
+    ) -> tuple[list[tuple[str, int]], list[tuple[int, str, Sequence[str]]]]:
+        """As `near`, for one int8 vector of shape (1, dimensions)."""
+        citing = self.facets.citing
+        cited = None if allowed is None else frozenset(name for name, ids in citing.items() if not allowed.isdisjoint(ids))
+        passages = [(cosine, name, citing[name]) for name, cosine in self._passages.search(asked, DEPTH, cited)[0]]
+        return self._goals.search(asked, DEPTH, allowed)[0], passages
+
+    @property
+    def model(self) -> str:
+        """What the release was made with counts, not what the configuration says since."""
+        return PACKAGED if f"sha256:{PACKAGED_SHA256}" in self.facets.models else self._model
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """int8 vectors of shape (len(texts), dimensions), by the model of the release."""
+        from index import query as questions
+
+        return questions.asker(self.model).encode(texts)
 
 
 def telling_words(query: str) -> str:
@@ -235,7 +253,7 @@ def _best_step(record: Mapping[str, Any], passage: str, asked: frozenset[str]) -
     """The step whose cited words are nearest; else the one that shares most words with the question, the first of equals."""
     pairs = [(step, citation) for step in record["steps"] for citation in step["citations"]]
     if passage:
-        post, start, stop = _span(passage)
+        post, start, stop = span_of(passage)
         for step, citation in pairs:
             if citation["post"] == post and citation["start"] < stop and citation["end"] > start:
                 return step, citation

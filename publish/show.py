@@ -64,7 +64,11 @@ def _stance(stance: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _citation(citation: Mapping[str, Any], word: str) -> Iterator[str]:
+    if citation.get("before"):
+        yield from wrap(f"… {citation['before']}", "      ", "      ")
     yield from wrap(f"{word}“{citation['exact']}”", "    ", "      ")
+    if citation.get("after"):
+        yield from wrap(f"{citation['after']} …", "      ", "      ")
     yield f"      {clean(citation['handle'])}, {clean(citation['created'])[:10]}, {clean(citation['permalink'])}"
 
 
