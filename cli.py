@@ -72,6 +72,8 @@ app.add_typer(identity, name="identity", short_help="Where contributors are paid
 app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by credit.")
 claim = make_group(help="Identity claims: an account and its wallet, proved by both.")
 app.add_typer(claim, name="claim", short_help="Identity claims: an account and its wallet, proved by both.")
+key_ = make_group(help="The keys that sign what leaves.")
+app.add_typer(key_, name="key", short_help="The keys that sign what leaves.")
 app.add_typer(config_, name="config", short_help="The workspace's configuration.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -193,7 +195,16 @@ def _release(job: Job) -> Any:
     from publish import __version__
     from publish.release import release
 
-    return release(job.workspace, job.store, job.config, __version__)
+    return release(job.workspace, job.store, job.config, __version__, _ethereum(job.workspace))
+
+
+def _ethereum(workspace: Workspace) -> Callable[[str], tuple[str, str]] | None:
+    """What signs for Ethereum beside the release key; None where the workspace has no such key."""
+    from publish.keys import network_key
+    from rewards.signatures import personal_sign
+
+    secret = network_key(workspace)
+    return None if secret is None else lambda text: personal_sign(secret, text)
 
 
 STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill, "credit": _credit, "release": _release}
@@ -822,6 +833,193 @@ def export_(
         emit(as_json, as_values(files), "")
     else:
         typer.get_binary_stream("stdout").write(one_file(files))
+
+
+# --- releases -------------------------------------------------------------------------------------------------------
+
+
+@app.command("release", short_help="Make a release of what is known now.")
+def release_(
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="With the posts' words, of sources whose licence lets them be passed on.")
+    ] = False,
+    bodies_of: Annotated[
+        list[str] | None, typer.Option("--bodies-of", help="With the words of this source as well; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate release --bodies
+
+    Make a signed release of what the workspace holds, as `precipitate run` does at its end. Posts' words leave only when
+    asked for, in a file of their own (bodies.jsonl.gz), with personal data hidden.
+    """
+    from publish import __version__
+    from publish.bodies import chosen_sources
+    from publish.release import release, render_release
+
+    config = here().config()
+    with writing("release") as (workspace, store):
+        chosen, others = chosen_sources(store, bodies_of or ()) if bodies or bodies_of else ([], [])
+        report = release(workspace, store, config, __version__, _ethereum(workspace), chosen)
+    for name in others:
+        typer.echo(
+            f"note: no words of {clean(name)}: its licence does not say that they may be passed on (--bodies-of {clean(name)})", err=True
+        )
+    told = {**asdict(report), "path": str(report.path)}
+    emit(as_json, told, render_release(report))
+
+
+@app.command("verify", short_help="Check a release, trusting nobody.")
+def verify_(
+    target: Annotated[str, typer.Argument(metavar="RELEASE", help="Its number here, a folder, a .zip, or an address (https://…).")],
+    level: Annotated[str, typer.Option("--level", help="How deep: hashes, signatures, decisions, quotes or rebuild.")] = "quotes",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make it anew from the posts, too; takes as long as a run.")] = False,
+    key: Annotated[str | None, typer.Option("--key", help="The did:key that it should be signed by.")] = None,
+    head: Annotated[str | None, typer.Option("--head", help="The head of its log as seen earlier: is it still in it?")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate verify https://sops.example.org --key did:key:z6Mk…
+
+    Check a release in levels: its bytes, its signature and log, its decisions from its scores, its quotes from the posts,
+    and the whole made anew. Says what each level looked at, and what the deeper ones need. Ends with 4 if something does
+    not hold, and names the file and the place.
+    """
+    from publish.targets import opened
+    from publish.verify import deepest_of, render_verification, verify
+
+    deepest = max(deepest_of(level), 5 if rebuild else 0)
+    with opened(target, _workspace_or_none()) as folder:
+        told = verify(folder, _means(key, head, deepest, rebuild or deepest == 5)).value()
+    told["release"] = target
+    emit(as_json, told, render_verification(told))
+    return 0 if told["sound"] else FINDINGS
+
+
+def _workspace_or_none() -> Workspace | None:
+    from index.errors import StoreError
+
+    try:
+        return here()
+    except StoreError:
+        return None
+
+
+def _means(key: str | None, head: str | None, deepest: int, rebuild: bool) -> Any:
+    """What this installation can bring to bear on a release: its own crawl, where it stands in a workspace that has one."""
+    from functools import partial
+
+    from publish.verify import Means
+    from rewards.pipeline import recompute
+    from rewards.signatures import recover_text
+
+    workspace = _workspace_or_none()
+    texts = partial(_own_texts, workspace) if workspace and workspace.current.exists() else None
+    own = partial(_own_pack, workspace) if workspace and workspace.current.exists() else None
+    return Means(recompute, recover_text, texts, _rebuild if rebuild else None, own, key, head, deepest)
+
+
+def _own_texts(workspace: Workspace, ids: Sequence[str]) -> dict[str, str]:
+    from index.snapshot import open_current
+
+    with open_current(workspace) as opened:
+        return opened.texts(ids)
+
+
+def _own_pack(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    from index.pack import pack_rows
+    from index.tables_discussion import sources
+
+    with writing("verify") as (_, store):
+        yield from pack_rows(store, [source.id for source in sources(store)])
+
+
+def _rebuild(store: Store, config: Config) -> None:
+    from distill.pipeline import distill
+    from publish.progress import reporting
+    from rewards.pipeline import credit
+
+    with reporting(False) as progress:
+        distill(store, config, progress)
+    credit(store, config)
+
+
+@key_.command("show", short_help="Show the key that signs releases.")
+def key_show(as_json: Json = False) -> None:
+    """Example: precipitate key show
+
+    The did:key that signs this workspace's releases, made if there is none yet, and where it lies. Never the secret.
+    """
+    from publish.keys import keys_value, render_keys
+
+    told = keys_value(here())
+    emit(as_json, told, render_keys(told))
+
+
+@key_.command("new", short_help="Make a new key.")
+def key_new(
+    network: Annotated[bool, typer.Option("--network", help="A secp256k1 key instead, for EIP-191 signatures and for Nostr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate key new
+
+    Make a new release key. The old one signs it over in the log, so that readers who know the old one follow; it is kept
+    beside it. With --network: the key that signs releases for Ethereum as well, and SOPs for Nostr.
+    """
+    from publish.keys import keys_value, make_key, render_keys
+
+    workspace = here()
+    with workspace.lock("key new"):
+        make_key(workspace, network)
+    told = keys_value(workspace)
+    emit(as_json, told, render_keys(told))
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+@app.command(short_help="Write a static site of everything, with its receipts.")
+def site(
+    folder: Annotated[Path, typer.Argument(help="Folder to write: a new or an empty one, or a site made before.")] = Path("site"),
+    title: Annotated[str, typer.Option("--title", help="What the site is called.")] = "precipitate",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate site public --title "Harbourside SOPs"
+
+    Write the current release and all allocated rounds as web pages: search, a map, each SOP beside its quotes, people with
+    where their credit comes from, rounds, sources. Nothing is asked from elsewhere: put it on any server, IPFS or a disk.
+    """
+    from publish.progress import reporting
+    from publish.report import as_value
+    from publish.site.build import build_site
+    from publish.site.open import open_site
+
+    workspace = here()
+    with reporting(quiet) as progress, open_site(workspace, title) as (data, vectors):
+        report = build_site(data, vectors, folder, progress)
+    text = f"wrote {report.path}: {report.procedures:,} SOPs in {report.files:,} files, {report.bytes / 1e6:.1f} MB\nnext: open {report.path / 'index.html'}\n"
+    emit(as_json, as_value(report), text)
+
+
+@app.command(short_help="Serve SOPs to agents over MCP.")
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Over HTTP on this machine (127.0.0.1), rather than standard input and output.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="With --http: the port; 0 for any that is free.")] = 8765,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate mcp
+
+    Serve the current release to agents by the Model Context Protocol: search, get, cite, plan, explain. Reads only, and
+    opens no connection. Words of posts are fenced and marked untrusted. Needs the extra: pip install 'precipitate[mcp]'.
+    """
+    from publish.mcp_server import serve_http, serve_stdio
+
+    if http:
+        serve_http(here(), port, lambda where: typer.echo(to_json({"url": where}) if as_json else f"serving {where}", err=True))
+    else:
+        serve_stdio(here())
 
 
 # --- looking after it -----------------------------------------------------------------------------------------------

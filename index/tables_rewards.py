@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from index.errors import StoreError
+from index.private import mask
 from index.records import Allocation, Author, Credit, Identity, Round
 from index.store import Store
 from index.tables_discussion import GONE
+from index.tables_private import published_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CREDIT_SCHEMA = "precipitate/credit/1"
+LIKE_KINDS = ("like", "heart", "+1")  # reactions that count as one
 ORDER = "procedure, step, list_position(['first_said', 'amended', 'confirmed', 'liked'], role), author, post"
 
 
@@ -131,10 +134,8 @@ def uncredited_records(store: Store) -> list[dict[str, Any]]:
 
 
 def _with_receipts(store: Store, rows: Sequence[Credit | Uncredited]) -> list[dict[str, Any]]:
-    from index.tables_procedures import current_records
-
     people = {author.id: author for author in authors(store)}
-    found = {(record["id"], record["version_id"]): record for record in current_records(store)}
+    found = {(record["id"], record["version_id"]): record for record in published_records(store)}
     return [_credit_record(row, found.get((row.procedure, row.version_id)), people.get(row.author)) for row in rows]
 
 
@@ -146,7 +147,7 @@ def _credit_record(row: Credit | Uncredited, procedure: dict[str, Any] | None, a
     return {
         "schema": CREDIT_SCHEMA,
         "author": row.author,
-        "handle": author.handle if author else receipt["handle"],
+        "handle": mask(author.handle) if author else receipt["handle"],
         "source": author.source if author else "",
         "procedure": row.procedure,
         "version_id": row.version_id,

@@ -26,12 +26,13 @@ from typing import Any
 from index.config import RewardsConfig
 from index.errors import ConfigError
 from index.records import Credit
+from index.tables_rewards import LIKE_KINDS as LIKE_KINDS
 from index.tables_rewards import Uncredited
 from rewards.novelty import copied_steps
 
 POINTS_PER_STEP = 1_000_000
 LIKE_LEVELS = 5  # a level needs twice the likes of the one before: 1, 3, 7, 15, 31
-LIKE_KINDS = ("like", "heart", "+1")
+
 ROLES = ("first_said", "amended", "confirmed", "liked")
 
 

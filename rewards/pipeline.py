@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from index import tables_rewards as tables
@@ -32,6 +32,15 @@ def credit(store: Store, config: Config) -> CreditReport:
     earned = earn(records, facts, config.rewards, tables.returned_likes(store, LIKE_KINDS))
     tables.replace_credits(store, earned.credits, earned.uncredited)
     return report(records, earned)
+
+
+def recompute(procedures: Sequence[Mapping[str, Any]], facts: Sequence[Mapping[str, Any]], config: Config) -> list[dict[str, Any]]:
+    """Credits from a release's own lines (procedures.jsonl, facts.jsonl): what anybody gets who does not trust ours."""
+    known = {
+        row["post"]: PostFacts(row["author"], row["payable"], row["gone"], tuple(row["likers"]), row["unnamed_likes"]) for row in facts
+    }
+    returned = frozenset((liker, row["author"]) for row in facts for liker in row["returned"])
+    return [asdict(credit) for credit in earn(procedures, known, config.rewards, returned).credits]
 
 
 def read_procedures(store: Store) -> list[dict[str, Any]]:
