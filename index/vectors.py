@@ -42,6 +42,12 @@ class VectorIndex:
             found = [hit for hit in found if hit[0] in allowed]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
+    def rows(self) -> npt.NDArray[np.float32]:
+        """The unit vectors, one for each id."""
+        import numpy as np
+
+        return np.ascontiguousarray(self._faiss.reconstruct_n(0, len(self.ids))) if self.ids else np.empty((0, 1), dtype=np.float32)
+
     def save(self, folder: Path, name: str) -> None:
         import faiss
 
