@@ -33,6 +33,7 @@ def served(site: Path) -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/"
     server.shutdown()
+    server.server_close()
     thread.join()
 
 
