@@ -32,9 +32,10 @@ COLUMNS = {
 }
 QUERIES = {
     "source": "SELECT id, kind, base_url, title, licence, payable FROM sources ORDER BY id",
-    "author": "SELECT id, source, handle, staff FROM authors ORDER BY id",
+    "author": "SELECT id, source, handle, staff FROM authors WHERE id NOT IN (SELECT author FROM optouts) ORDER BY id",
     "thread": "SELECT id, source, title, created, permalink, category, tags, accepted_post FROM threads ORDER BY id",
-    "post": "SELECT p.id, p.source, p.thread, p.number, p.author, p.created, p.permalink, p.edited, p.version, p.reply_to, p.state, p.likes, p.kind, "
+    "post": "SELECT p.id, p.source, p.thread, p.number, "
+    f"CASE WHEN p.state NOT IN {ERASED} THEN p.author ELSE '' END AS author, p.created, p.permalink, p.edited, p.version, p.reply_to, p.state, p.likes, p.kind, "
     f"CASE WHEN p.state NOT IN {ERASED} THEN coalesce(m.body_digest, p.body_hash) END AS body_hash, p.plain_version, p.blocks, {MASKED_PLAIN} AS plain "
     f"FROM posts p {JOIN_MASKS} ORDER BY p.id",
     "reaction": f"SELECT post, actor, kind, count FROM reactions WHERE kind IN {LIKE_KINDS} ORDER BY post, actor, kind",

@@ -226,7 +226,7 @@ def source_rows(store: Store) -> list[dict[str, Any]]:
     gone = ", ".join(f"'{state}'" for state in GONE)
     rows = store.rows(
         "SELECT s.id, s.kind, s.base_url, s.title, s.licence, s.payable, count(p.id)::BIGINT AS posts, "
-        "count(DISTINCT p.thread)::BIGINT AS threads, count(DISTINCT p.author)::BIGINT AS authors, "
+        f"count(DISTINCT p.thread)::BIGINT AS threads, count(DISTINCT p.author) FILTER (p.state NOT IN {ERASED})::BIGINT AS authors, "
         f"count(*) FILTER (p.state IN ({gone}))::BIGINT AS gone "
         "FROM sources s LEFT JOIN posts p ON p.source = s.id GROUP BY ALL ORDER BY s.id"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from index.errors import StoreError, UsageError
@@ -19,6 +19,13 @@ MOST_BYTES = 16_000_000_000  # of a release, unpacked
 MOST_RATIO = 200
 CHUNK = 1 << 20
 STAMP = (1980, 1, 1, 0, 0, 0)  # the same release gives the same zip
+
+
+@contextmanager
+def all_opened(targets: Sequence[str], workspace: Workspace | None) -> Iterator[list[tuple[str, Path]]]:
+    """The folders of several releases, by what they were called."""
+    with ExitStack() as stack:
+        yield [(target, stack.enter_context(opened(target, workspace))) for target in targets]
 
 
 @contextmanager

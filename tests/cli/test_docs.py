@@ -15,7 +15,7 @@ def test_manual_is_what_the_commands_say() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in all_paths() if path and path not in {("identity",), ("round",), ("claim",), ("config",), ("key",)}],
+    [path for path in all_paths() if path and path not in {("identity",), ("round",), ("claim",), ("config",), ("key",), ("optout",)}],
     ids=" ".join,
 )
 def test_help_leads_with_an_example(path: tuple[str, ...]) -> None:
