@@ -22,7 +22,8 @@ from index.embed import DIMENSIONS, PACKAGED, PACKAGED_SHA256
 from index.facets import NO_FILTERS, Facets, Filters
 from index.snapshot import goal_vectors
 from index.store import Store, canonical_json
-from index.tables_procedures import current_records, kept_passages
+from index.tables_private import mask_of, published_records
+from index.tables_procedures import kept_passages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,13 +85,14 @@ class Ranked:
 
 
 def build_search(store: Store, folder: Path) -> None:
-    """Write FAISS and tantivy indexes of the current procedures and kept passages into a folder, and what to filter by."""
+    """Write FAISS and tantivy indexes of the current procedures, as they are published, and of kept passages into a folder,
+    and what to filter by."""
     passages = kept_passages(store)
     names = {_passage_id((p.post, p.start, p.stop)): (p.post, p.start, p.stop) for p in passages}
     _save_vectors(folder, GOALS, goal_vectors(store))
     _save_vectors(folder, PASSAGES, [(name, p.vector) for name, p in zip(names, passages, strict=True)])
-    lexical.build(folder / WORDS, (_document(record) for record in current_records(store)))
-    facets.facets_of(current_records(store), thread_tags(store), names).save(folder)
+    lexical.build(folder / WORDS, (_document(record) for record in published_records(store)))
+    facets.facets_of(published_records(store), thread_tags(store), names).save(folder)
 
 
 def thread_tags(store: Store) -> dict[str, list[str]]:
@@ -98,7 +100,8 @@ def thread_tags(store: Store) -> dict[str, list[str]]:
     rows = store.execute(
         "SELECT t.id, t.category, t.tags FROM threads t WHERE t.id IN (SELECT unnest(threads) FROM procedures WHERE current) ORDER BY t.id"
     )
-    return {thread: [tag for tag in (*tags, category) if tag] for thread, category, tags in rows}
+    hide = mask_of(store)
+    return {thread: [hide(tag) for tag in (*tags, category) if tag] for thread, category, tags in rows}
 
 
 def _save_vectors(folder: Path, name: str, rows: Iterable[tuple[str, bytes]]) -> None:
