@@ -73,6 +73,8 @@ app.add_typer(round_, name="round", short_help="Rounds: a budget, shared out by 
 claim = make_group(help="Identity claims: an account and its wallet, proved by both.")
 app.add_typer(claim, name="claim", short_help="Identity claims: an account and its wallet, proved by both.")
 key_ = make_group(help="The keys that sign what leaves.")
+optout_ = make_group(help="People who asked to be left out.")
+app.add_typer(optout_, name="optout", short_help="People who asked to be left out.")
 app.add_typer(key_, name="key", short_help="The keys that sign what leaves.")
 app.add_typer(config_, name="config", short_help="The workspace's configuration.")
 
@@ -1044,6 +1046,180 @@ def mcp(
         serve_http(here(), port, lambda where: typer.echo(to_json({"url": where}) if as_json else f"serving {where}", err=True))
     else:
         serve_stdio(here())
+
+
+# --- mirrors and merging --------------------------------------------------------------------------------------------
+
+Private = Annotated[bool, typer.Option("--allow-private", help="Allow an address on this machine or its network.")]
+
+
+@app.command("publish", short_help="Put the current release where others find it.")
+def publish_(
+    to: Annotated[str, typer.Option("--to", help="folder, https, nostr or git.")],
+    address: Annotated[str, typer.Argument(help="A folder, https://…, wss://… or a Git repository.")],
+    token: Annotated[Path | None, typer.Option("--token-file", help="For https: a file that holds the bearer token.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="For git: distil what is new once more, and hold back what differs.")] = False,
+    allow_private: Private = False,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate publish --to folder /srv/www/sops
+
+    Publish the current release: into a folder that a web server shows, by HTTP PUT, as SOPs on a Nostr relay, or into a Git
+    repository, a commit for each version that passes review. What is no longer in the release is taken back there, too.
+    Ends with 3 if some SOP was held back.
+    """
+    from index.errors import UnknownName
+    from index.snapshot import current_release
+    from publish.mirrors import publish_folder, publish_http, render_published, token_from
+
+    workspace = here()
+    folder = current_release(workspace)
+    ways: dict[str, Callable[[], dict[str, Any]]] = {
+        "folder": lambda: publish_folder(folder, Path(address)),
+        "https": lambda: publish_http(folder, address, allow_private, token_from(token)),
+        "nostr": lambda: _to_nostr(workspace, folder, address, allow_private),
+        "git": lambda: _to_git(workspace, folder, address, replay, allow_private),
+    }
+    if to not in ways:
+        raise UnknownName("way to publish", to, ways, f"there are: {', '.join(ways)}")
+    told = ways[to]()
+    emit(as_json, told, render_published(told))
+    return PARTIAL if told.get("held_back") else 0
+
+
+def _to_nostr(workspace: Workspace, folder: Path, address: str, allow_private: bool) -> dict[str, Any]:
+    from publish.keys import network_key
+    from publish.nostr import publish_nostr
+
+    with workspace.lock("publish"):
+        secret = network_key(workspace, make=True) or b""
+    return publish_nostr(folder, address, secret, allow_private)
+
+
+def _to_git(workspace: Workspace, folder: Path, address: str, replay: bool, allow_private: bool) -> dict[str, Any]:
+    from functools import partial
+
+    from distill.steptext import injects
+    from publish.gitmirror import publish_git
+
+    again = partial(_replay, workspace.config()) if replay else None
+    repository = workspace.folder / "mirror.git"
+    return publish_git(folder, repository, address, injects, partial(_own_texts, workspace), again, allow_private)
+
+
+def _replay(config: Config, records: Sequence[Any]) -> dict[str, set[str]]:
+    from distill.pipeline import replay
+
+    with writing("publish") as (_, store):
+        return replay(store, config, sorted({thread for record in records for thread in record["threads"]}))
+
+
+@app.command(short_help="Get a release from a mirror, and check it.")
+def fetch(
+    address: Annotated[str, typer.Argument(help="A folder, https://…, wss://… or a Git repository (git+https://…, git+/path).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    key: Annotated[str | None, typer.Option("--key", help="The did:key that it should be signed by; for Nostr the public key.")] = None,
+    allow_private: Private = False,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate fetch https://sops.example.org -o sops --key did:key:z6Mk…
+
+    Fetch a release and check bytes, signature and decisions. From Nostr and Git come SOPs alone, each checked against the
+    signed list. In a workspace, heads of logs are remembered: a log that was rewritten is found. Ends with 4 if something
+    does not hold, with 3 if some SOP was left out.
+    """
+    from publish.fetching import fetch_release, fetch_sops, render_fetched
+
+    if address.startswith(("ws://", "wss://", "git+")):
+        told = fetch_sops(address, out, key, allow_private)
+        emit(as_json, told, render_fetched(told))
+        return PARTIAL if told["left_out"] else 0
+    told = fetch_release(address, out, _workspace_or_none(), _means(key, None, 3, False), allow_private)
+    emit(as_json, told, render_fetched(told))
+    return 0 if told["sound"] else FINDINGS
+
+
+@app.command("merge", short_help="Join releases of independent crawls.")
+def merge_(
+    targets: Annotated[list[str], typer.Argument(metavar="RELEASE…", help="Numbers here, folders, .zip files or addresses.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate merge 3 ../other/sops https://sops.example.org -o merged
+
+    Join releases into one, the same in any order: what was taken back in one is out, one record remains of each SOP, credits
+    are computed anew. Only what verifies enters; the rest is listed, and the command ends with 3.
+    """
+    from publish import __version__
+    from publish.merge import merge, render_merge
+    from publish.targets import all_opened
+
+    workspace = here()
+    config = workspace.config()
+    with all_opened(targets, workspace) as folders, workspace.lock("merge"):
+        report = merge(workspace, folders, out, config, __version__, _means(None, None, 3, False), _ethereum(workspace))
+    told = {**asdict(report), "path": str(report.path)}
+    emit(as_json, told, render_merge(told))
+    return PARTIAL if report.left_out else 0
+
+
+# --- people who asked to be left out --------------------------------------------------------------------------------
+
+
+@optout_.command("add", short_help="Leave a person out from now on.")
+def optout_add(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, on your own word, where nothing else shows it.")] = "",
+    signature: Annotated[
+        str, typer.Option("--signature", help="Of the wallet that the account is paid at, over the text below: 0x….")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate optout add ann@forum.example.org --reason "asked by mail"
+
+    Take a person's words, likes and name out of the store, the next release and every merge with it. It is believed by a
+    signature over "precipitate: leave out all that AUTHOR-ID wrote, and its name.", by a post of the account that says
+    "precipitate opt-out", or on your word.
+    """
+    from publish.optout import opt_out, render_report
+    from rewards.identities import find_author
+    from rewards.signatures import recover_text
+
+    with writing("optout add") as (_, store):
+        told = asdict(opt_out(store, find_author(store, account), reason, signature, recover_text))
+    emit(as_json, told, render_report(told))
+
+
+@optout_.command("list", short_help="List who is left out.")
+def optout_list(as_json: Json = False) -> None:
+    """Example: precipitate optout list
+
+    Who is left out, since when, and why that is believed. The list stays on this machine.
+    """
+    from publish.optout import list_optouts, render_optouts
+
+    with writing("optout list") as (_, store):
+        told = list_optouts(store)
+    emit(as_json, told, render_optouts(told))
+
+
+@optout_.command("import", short_help="Read who is to be left out from a CSV file.")
+def optout_import(
+    path: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns account,reason.")], as_json: Json = False
+) -> int:
+    """Example: precipitate optout import optouts.csv
+
+    Leave out everybody in a list, on your own word. Good rows count; ends with 3 if some row did not.
+    """
+    from functools import partial
+
+    from publish.optout import import_optouts, render_report
+    from rewards.identities import find_author
+
+    with writing("optout import") as (_, store):
+        told = asdict(import_optouts(store, path, partial(find_author, store)))
+    emit(as_json, told, render_report(told))
+    return PARTIAL if told["left_out"] else 0
 
 
 # --- looking after it -----------------------------------------------------------------------------------------------
