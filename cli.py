@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from publish.progress import Progress
 
 PARTIAL, FINDINGS, INTERRUPTED = 3, 4, 130
+SHELLS = ("bash", "zsh", "fish")
 
 
 class Commands(TyperGroup):
@@ -115,7 +116,8 @@ def searcher() -> Searcher:
 def sop_ids(incomplete: str) -> list[str]:
     """Ids that a shell offers to complete; none where nothing was released, rather than an error in the middle of a line."""
     try:
-        return [identifier for identifier in sorted(searcher().facets.procedures) if identifier.startswith(incomplete)]
+        known = sorted(searcher().facets.procedures)
+        return [name for name in known if name.startswith(incomplete) and name.replace("-", "").isalnum() and name.isascii()]
     except PrecipitateError:
         return []
 
@@ -1251,6 +1253,39 @@ def config_show(as_json: Json = False) -> None:
 
     told = asdict(here().config())
     emit(as_json, told, render_config(told, asdict(Config())))
+
+
+@app.command(short_help="Print what completes commands in a shell.")
+def completion(shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")], as_json: Json = False) -> None:
+    """Example: precipitate completion bash
+
+    Print a script that completes commands, options and ids of SOPs: source it, or put it where the shell looks, such as
+    ~/.local/share/bash-completion/completions/precipitate, a folder of zsh's fpath as _precipitate, or
+    ~/.config/fish/completions/precipitate.fish.
+    """
+    from typer._completion_shared import get_completion_script
+
+    from index.errors import UnknownName
+
+    if shell not in SHELLS:
+        raise UnknownName("shell", shell, SHELLS, f"there are: {', '.join(SHELLS)}")
+    script = get_completion_script(prog_name="precipitate", complete_var="_PRECIPITATE_COMPLETE", shell=shell)
+    emit(as_json, {"shell": shell, "script": script}, script + "\n")
+
+
+@app.command(short_help="Write the man pages.")
+def man(
+    out: Annotated[str, typer.Option("--out", "-o", help="A folder, such as ~/.local/share/man/man1.")] = "man1", as_json: Json = False
+) -> None:
+    """Example: precipitate man -o ~/.local/share/man/man1
+
+    Write a man page for every command, from the same words as its help. Then `man precipitate-search` shows one.
+    """
+    from publish.exports import write_files
+    from publish.manpages import pages
+
+    paths = [str(path) for path in write_files(list(pages(typer.main.get_command(app), "precipitate")), out.rstrip("/") + "/")]
+    emit(as_json, {"files": paths}, f"wrote {len(paths)} pages to {clean(out)}\n")
 
 
 @app.command(short_help="Show the version.")
