@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := cli.py crawler distill index publish rewards
 
-.PHONY: demo test test-system lint bench clean
+.PHONY: demo test test-system lint bench man clean
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,11 +20,23 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m 'not system'
 
-test-system: $(READY) tests/npm/node_modules/.package-lock.json
+test-system: $(READY) tests/npm/node_modules/.package-lock.json tests/npm/agents/node_modules/.package-lock.json $(VENV)/fastmcp/.ready
 	$(BIN)/python -m pytest -m system
 
 tests/npm/node_modules/.package-lock.json: tests/npm/package.json
 	cd tests/npm && npm install --no-audit --no-fund --silent
+
+tests/npm/agents/node_modules/.package-lock.json: tests/npm/agents/package.json
+	cd tests/npm/agents && npm install --no-audit --no-fund --silent
+
+# In an environment of its own: it asks for other versions of what we use.
+$(VENV)/fastmcp/.ready:
+	$(PYTHON) -m venv $(VENV)/fastmcp
+	$(VENV)/fastmcp/bin/python -m pip install --quiet 'fastmcp>=4,<5'
+	touch $@
+
+man: $(READY)
+	$(BIN)/precipitate man -o build/man1
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -21,12 +21,14 @@ from publish.text import clean, to_json
 
 if TYPE_CHECKING:
     from index.config import Config
+    from index.search import Searcher
     from index.snapshot import Snapshot
     from index.store import Store
     from index.workspace import Workspace
     from publish.progress import Progress
 
 PARTIAL, FINDINGS, INTERRUPTED = 3, 4, 130
+SHELLS = ("bash", "zsh", "fish")
 
 
 class Commands(TyperGroup):
@@ -81,6 +83,10 @@ scores = make_group(help="Identity scores: proofs from elsewhere.")
 identity.add_typer(scores, name="scores", short_help="Identity scores: proofs from elsewhere.")
 outcome = make_group(help="Outcomes: who carried an SOP out, and how it went.")
 app.add_typer(outcome, name="outcome", short_help="Outcomes: who carried an SOP out, and how it went.")
+key_ = make_group(help="The keys that sign what leaves.")
+optout_ = make_group(help="People who asked to be left out.")
+app.add_typer(optout_, name="optout", short_help="People who asked to be left out.")
+app.add_typer(key_, name="key", short_help="The keys that sign what leaves.")
 app.add_typer(config_, name="config", short_help="The workspace's configuration.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -88,6 +94,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 def emit(as_json: bool, value: Any, text: str) -> None:
     typer.echo(to_json(value) if as_json else text, nl=as_json)
+
+
+def colours() -> bool:
+    """Whether standard output shows them: a terminal, and nobody said no (https://no-color.org)."""
+    import os
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def here() -> Workspace:
@@ -100,6 +113,23 @@ def snapshot() -> Snapshot:
     from index.snapshot import open_current
 
     return open_current(here())
+
+
+def searcher() -> Searcher:
+    from index.search import Searcher
+    from index.snapshot import current_release
+
+    workspace = here()
+    return Searcher(current_release(workspace) / "local", workspace.config().distill.model)
+
+
+def sop_ids(incomplete: str) -> list[str]:
+    """Ids that a shell offers to complete; none where nothing was released, rather than an error in the middle of a line."""
+    try:
+        known = sorted(searcher().facets.procedures)
+        return [name for name in known if name.startswith(incomplete) and name.replace("-", "").isalnum() and name.isascii()]
+    except PrecipitateError:
+        return []
 
 
 @contextmanager
@@ -182,7 +212,16 @@ def _release(job: Job) -> Any:
     from publish import __version__
     from publish.release import release
 
-    return release(job.workspace, job.store, job.config, __version__)
+    return release(job.workspace, job.store, job.config, __version__, _ethereum(job.workspace))
+
+
+def _ethereum(workspace: Workspace) -> Callable[[str], tuple[str, str]] | None:
+    """What signs for Ethereum beside the release key; None where the workspace has no such key."""
+    from publish.keys import network_key
+    from rewards.signatures import personal_sign
+
+    secret = network_key(workspace)
+    return None if secret is None else lambda text: personal_sign(secret, text)
 
 
 STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill, "credit": _credit, "release": _release}
@@ -246,20 +285,31 @@ def run(quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, 
 def search(
     query: Annotated[str, typer.Argument(help="A question or a few words.")],
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many SOPs at most.")] = 5,
-    lexical: Annotated[bool, typer.Option("--lexical", help="By words alone: loads no model, answers at once.")] = False,
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only from this source: its id or host; may be repeated.")] = None,
+    author: Annotated[
+        list[str] | None, typer.Option("--author", help="Only with words of ann, ann@host or a full author id; may be repeated.")
+    ] = None,
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="Only with a quote from 2024, 2024-05 or 2024-05-01 on …")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DATE", help="… or up to and with that year, month or day.")] = "",
+    status: Annotated[list[str] | None, typer.Option("--status", help="Only of this status, such as draft; may be repeated.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only from threads with this tag or category; may be repeated.")] = None,
+    lexical: Annotated[bool, typer.Option("--lexical", help="By words alone: loads no model.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Example: precipitate search "how do I apply for a grant"
+    """Example: precipitate search "how do I apply for a grant" --since 2024 --tag grants
 
-    SOPs of the current release that answer a question, each with the words that answer best.
+    SOPs of the current release that answer a question, each with the words that answer best. Of one filter any value may
+    hold, of different ones all must.
     """
+    from index.facets import Filters
     from index.search import search as find
     from index.snapshot import current_release
     from publish.show import render_hits
 
     workspace = here()
-    hits = find(current_release(workspace) / "local", query, k, workspace.config(), words_only=lexical)
-    emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query))
+    filters = Filters(source or (), author or (), since, until, status or (), tag or ())
+    hits = find(current_release(workspace) / "local", query, k, workspace.config(), lexical, filters)
+    emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query, bold=colours()))
 
 
 @app.command("list", short_help="List all SOPs.")
@@ -277,18 +327,75 @@ def list_(as_json: Json = False) -> None:
 
 @app.command(short_help="Show one SOP with its receipts.")
 def show(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its id, or enough of its beginning.")], as_json: Json = False
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
+    context: Annotated[bool, typer.Option("--context", "-c", help="With the sentences before and after each quote.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Example: precipitate show sop-3f9a
+    """Example: precipitate show sop-3f9a --context
 
     One SOP: its steps, each with the words it came from, who said them, where, and who was for or against it.
     """
+    from publish.context import with_context
     from publish.show import render_procedure
 
     with snapshot() as opened:
         record = opened.record(identifier)
         titles = {other: found["title"] for other, found in opened.records(record["alternatives"]).items()}
+        record = with_context(record, opened) if context else record
     emit(as_json, record, render_procedure(record, titles))
+
+
+@app.command("alternatives", short_help="Show other ways to the goal of an SOP, side by side.")
+def alternatives_(
+    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate alternatives sop-3f9a
+
+    Other SOPs with the same goal: how many said so, who is for and against, and which steps are in both, which in one.
+    """
+    from publish.alternatives import alternatives, render_alternatives
+
+    with snapshot() as opened:
+        record = opened.record(identifier)
+        told = alternatives(record, list(opened.records(record["alternatives"]).values()))
+    emit(as_json, told, render_alternatives(told))
+
+
+@app.command(short_help="Work backwards from a goal: which SOPs, in which order, what is missing.")
+def plan(goal: Annotated[str, typer.Argument(help="What is wanted, in a few words.")], as_json: Json = False) -> None:
+    """Example: precipitate plan "get an EIP into the next upgrade"
+
+    The SOP that reaches a goal, before it those that bring about what it needs, and so on; needs that no SOP meets are
+    named. Needs are the words of the SOPs themselves.
+    """
+    from publish.plan import plan as work_out
+    from publish.plan import render_plan
+
+    told = work_out(searcher(), goal)
+    emit(as_json, told, render_plan(told))
+
+
+@app.command(short_help="List what many ask and no SOP answers, as challenges.")
+def frontier(
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many challenges at most.")] = 20,
+    least: Annotated[int, typer.Option("--least", min=1, help="How many must have asked.")] = 2,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate frontier --json
+
+    Questions that several asked and that no SOP comes near, most asked first: each a challenge that can be posted as a
+    bounty, with the questions as its receipts. The first time takes a while; what was read once is remembered.
+    """
+    from publish.frontier import frontier as find
+    from publish.frontier import render_frontier
+    from publish.progress import reporting
+
+    kept = here().folder / "cache" / "questions.npz"
+    with snapshot() as opened, reporting(quiet) as progress:
+        told = find(opened, searcher(), kept, k, least, progress)
+    emit(as_json, told, render_frontier(told))
 
 
 @app.command(short_help="What the sources yield and what it costs.")
@@ -323,7 +430,7 @@ def explain(
 
 @app.command(short_help="Show what changed between two versions of an SOP.")
 def diff(
-    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.")],
+    identifier: Annotated[str, typer.Argument(metavar="SOP", help="Its id, or enough of its beginning.", autocompletion=sop_ids)],
     old: Annotated[int | None, typer.Argument(metavar="[FROM]", help="A version; without it: the one before.")] = None,
     new: Annotated[int | None, typer.Argument(metavar="[TO]", help="A version; without it: the newest.")] = None,
     as_json: Json = False,
@@ -934,7 +1041,10 @@ def _handles(store: Store) -> dict[str, str]:
 def round_import(
     name: Annotated[str, typer.Argument(help="The round.")],
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns voter,contributor,amount and maybe trust.")],
-    kind: Annotated[str, typer.Option("--as", help="What it lists: votes, vouches (voter,contributor), stamps (account,score) or stake (account,amount).")] = "votes",
+    kind: Annotated[
+        str,
+        typer.Option("--as", help="What it lists: votes, vouches (voter,contributor), stamps (account,score) or stake (account,amount)."),
+    ] = "votes",
     as_json: Json = False,
 ) -> int:
     """Example: precipitate round import r1 contributions.csv
@@ -1246,6 +1356,26 @@ def _round_files(form: str, name: str | None, ids: Path | None, batch: int | Non
     return round_files(here(), name, form)
 
 
+def _agent_files(kind: str) -> Callable[[str, str | None, Path | None, int | None], Exported]:
+    """SOPs as files for agents, of one kind; each kind has one format, named like it."""
+
+    def files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
+        from index.errors import UnknownName
+        from index.snapshot import current_release
+        from publish import jsonld, skills
+        from publish.exports import read_records
+
+        if form != kind:
+            raise UnknownName(f"format of {kind}", form, [kind], f"there is one: {kind}")
+        make: dict[str, Callable[[Sequence[Any]], Exported]] = {
+            **{"skills": skills.skills, "sop-md": skills.sop_md, "llms-txt": skills.llms_txt},
+            "jsonld": jsonld.jsonld,
+        }
+        return make[kind](read_records(current_release(here()), "procedures.jsonl"))
+
+    return files
+
+
 def _preferences_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
     from publish.preferences import export_preferences
 
@@ -1262,16 +1392,20 @@ EXPORTS: dict[str, tuple[str, Callable[[str, str | None, Path | None, int | None
     "payouts": ("safe-csv", _payouts_files),
     "round": ("json", _round_files),
     "preferences": ("jsonl", _preferences_files),
+    **{kind: (kind, _agent_files(kind)) for kind in ("skills", "sop-md", "jsonld", "llms-txt")},
 }
 FORMATS = (
     "procedures: jsonl, json; credits: jsonl, json, csv, parquet; payouts: safe-csv, merkle, json, csv, parquet, allo-v2, allo-v1, "
-    "grants-stack, hypercerts, uniswap, splits, drips, disperse, sourcecred, daoip-5, erc721; round: json; preferences: jsonl, json."
+    "grants-stack, hypercerts, uniswap, splits, drips, disperse, sourcecred, daoip-5, erc721; round: json; preferences: jsonl, json. "
+    "The others have one each."
 )
 
 
-@app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs.")
+@app.command("export", short_help="Write SOPs, credits, payouts or preferences for other programs and agents.")
 def export_(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="procedures, credits, payouts, round or preferences.")],
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="procedures, credits, payouts, round, preferences, skills, sop-md, jsonld or llms-txt.")
+    ],
     form: Annotated[str | None, typer.Option("--format", help=FORMATS)] = None,
     round_name: Annotated[str | None, typer.Option("--round", help="The round, for payouts; for credits, as they were in it.")] = None,
     ids: Annotated[
@@ -1291,7 +1425,8 @@ def export_(
 
     Write what the current release or a round holds, in a form that other programs take as it is. A round goes out whole, as
     the verifier reads it: its file, the frozen snapshot, the ledger, later batches. Preferences are for
-    reward models: of two answers to one question the one that people preferred, why, and the posts that say so.
+    reward models: of two answers to one question the one that people preferred, why, and the posts that say so. Skills,
+    sop-md, jsonld and llms-txt are for agents, a file for each SOP: give a folder with -o.
     """
     from index.errors import UnknownName
     from publish.exports import STDOUT, as_values, one_file, write_files
@@ -1307,6 +1442,367 @@ def export_(
         emit(as_json, as_values(files), "")
     else:
         typer.get_binary_stream("stdout").write(one_file(files))
+
+
+# --- releases -------------------------------------------------------------------------------------------------------
+
+
+@app.command("release", short_help="Make a release of what is known now.")
+def release_(
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="With the posts' words, of sources whose licence lets them be passed on.")
+    ] = False,
+    bodies_of: Annotated[
+        list[str] | None, typer.Option("--bodies-of", help="With the words of this source as well; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate release --bodies
+
+    Make a signed release of what the workspace holds, as `precipitate run` does at its end. Posts' words leave only when
+    asked for, in a file of their own (bodies.jsonl.gz), with personal data hidden.
+    """
+    from publish import __version__
+    from publish.bodies import chosen_sources
+    from publish.release import release, render_release
+
+    config = here().config()
+    with writing("release") as (workspace, store):
+        chosen, others = chosen_sources(store, bodies_of or ()) if bodies or bodies_of else ([], [])
+        report = release(workspace, store, config, __version__, _ethereum(workspace), chosen)
+    for name in others:
+        typer.echo(
+            f"note: no words of {clean(name)}: its licence does not say that they may be passed on (--bodies-of {clean(name)})", err=True
+        )
+    told = {**asdict(report), "path": str(report.path)}
+    emit(as_json, told, render_release(report))
+
+
+@app.command("verify", short_help="Check a release, trusting nobody.")
+def verify_(
+    target: Annotated[str, typer.Argument(metavar="RELEASE", help="Its number here, a folder, a .zip, or an address (https://…).")],
+    level: Annotated[str, typer.Option("--level", help="How deep: hashes, signatures, decisions, quotes or rebuild.")] = "quotes",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make it anew from the posts, too; takes as long as a run.")] = False,
+    key: Annotated[str | None, typer.Option("--key", help="The did:key that it should be signed by.")] = None,
+    head: Annotated[str | None, typer.Option("--head", help="The head of its log as seen earlier: is it still in it?")] = None,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate verify https://sops.example.org --key did:key:z6Mk…
+
+    Check a release in levels: its bytes, its signature and log, its decisions from its scores, its quotes from the posts,
+    and the whole made anew. Says what each level looked at, and what the deeper ones need. Ends with 4 if something does
+    not hold, and names the file and the place.
+    """
+    from publish.targets import opened
+    from publish.verify import deepest_of, render_verification, verify
+
+    deepest = max(deepest_of(level), 5 if rebuild else 0)
+    with opened(target, _workspace_or_none()) as folder:
+        told = verify(folder, _means(key, head, deepest, rebuild or deepest == 5)).value()
+    told["release"] = target
+    emit(as_json, told, render_verification(told))
+    return 0 if told["sound"] else FINDINGS
+
+
+def _workspace_or_none() -> Workspace | None:
+    from index.errors import StoreError
+
+    try:
+        return here()
+    except StoreError:
+        return None
+
+
+def _means(key: str | None, head: str | None, deepest: int, rebuild: bool) -> Any:
+    """What this installation can bring to bear on a release: its own crawl, where it stands in a workspace that has one."""
+    from functools import partial
+
+    from publish.verify import Means
+    from rewards.recompute import recompute, settled
+    from rewards.signatures import recover_text
+
+    workspace = _workspace_or_none()
+    texts = partial(_own_texts, workspace) if workspace and workspace.current.exists() else None
+    own = partial(_own_pack, workspace) if workspace and workspace.current.exists() else None
+    return Means(recompute, settled, recover_text, texts, _rebuild if rebuild else None, own, key, head, deepest)
+
+
+def _own_texts(workspace: Workspace, ids: Sequence[str]) -> dict[str, str]:
+    from index.snapshot import open_current
+
+    with open_current(workspace) as opened:
+        return opened.texts(ids)
+
+
+def _own_pack(workspace: Workspace) -> Iterator[dict[str, Any]]:
+    from index.pack import pack_rows
+    from index.tables_discussion import sources
+
+    with writing("verify") as (_, store):
+        yield from pack_rows(store, [source.id for source in sources(store)])
+
+
+def _rebuild(store: Store, config: Config) -> None:
+    from distill.pipeline import distill
+    from publish.progress import reporting
+    from rewards.pipeline import credit
+
+    with reporting(False) as progress:
+        distill(store, config, progress)
+    credit(store, config)
+
+
+@key_.command("show", short_help="Show the key that signs releases.")
+def key_show(as_json: Json = False) -> None:
+    """Example: precipitate key show
+
+    The did:key that signs this workspace's releases, made if there is none yet, and where it lies. Never the secret.
+    """
+    from publish.keys import keys_value, render_keys
+
+    told = keys_value(here())
+    emit(as_json, told, render_keys(told))
+
+
+@key_.command("new", short_help="Make a new key.")
+def key_new(
+    network: Annotated[bool, typer.Option("--network", help="A secp256k1 key instead, for EIP-191 signatures and for Nostr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate key new
+
+    Make a new release key. The old one signs it over in the log, so that readers who know the old one follow; it is kept
+    beside it. With --network: the key that signs releases for Ethereum as well, and SOPs for Nostr.
+    """
+    from publish.keys import keys_value, make_key, render_keys
+
+    workspace = here()
+    with workspace.lock("key new"):
+        make_key(workspace, network)
+    told = keys_value(workspace)
+    emit(as_json, told, render_keys(told))
+
+
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+@app.command(short_help="Write a static site of everything, with its receipts.")
+def site(
+    folder: Annotated[Path, typer.Argument(help="Folder to write: a new or an empty one, or a site made before.")] = Path("site"),
+    title: Annotated[str, typer.Option("--title", help="What the site is called.")] = "precipitate",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate site public --title "Harbourside SOPs"
+
+    Write the current release and all allocated rounds as web pages: search, a map, each SOP beside its quotes, people with
+    where their credit comes from, rounds, sources. Nothing is asked from elsewhere: put it on any server, IPFS or a disk.
+    """
+    from publish.progress import reporting
+    from publish.report import as_value
+    from publish.site.build import build_site
+    from publish.site.open import open_site
+
+    workspace = here()
+    with reporting(quiet) as progress, open_site(workspace, title) as (data, vectors):
+        report = build_site(data, vectors, folder, progress)
+    text = f"wrote {report.path}: {report.procedures:,} SOPs in {report.files:,} files, {report.bytes / 1e6:.1f} MB\nnext: open {report.path / 'index.html'}\n"
+    emit(as_json, as_value(report), text)
+
+
+@app.command(short_help="Serve SOPs to agents over MCP.")
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Over HTTP on this machine (127.0.0.1), rather than standard input and output.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="With --http: the port; 0 for any that is free.")] = 8765,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate mcp
+
+    Serve the current release to agents by the Model Context Protocol: search, get, cite, plan, explain. Reads only, and
+    opens no connection. Words of posts are fenced and marked untrusted. Needs the extra: pip install 'precipitate[mcp]'.
+    """
+    from publish.mcp_server import serve_http, serve_stdio
+
+    if http:
+        serve_http(here(), port, lambda where: typer.echo(to_json({"url": where}) if as_json else f"serving {where}", err=True))
+    else:
+        serve_stdio(here())
+
+
+# --- mirrors and merging --------------------------------------------------------------------------------------------
+
+Private = Annotated[bool, typer.Option("--allow-private", help="Allow an address on this machine or its network.")]
+
+
+@app.command("publish", short_help="Put the current release where others find it.")
+def publish_(
+    to: Annotated[str, typer.Option("--to", help="folder, https, nostr or git.")],
+    address: Annotated[str, typer.Argument(help="A folder, https://…, wss://… or a Git repository.")],
+    token: Annotated[Path | None, typer.Option("--token-file", help="For https: a file that holds the bearer token.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="For git: distil what is new once more, and hold back what differs.")] = False,
+    allow_private: Private = False,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate publish --to folder /srv/www/sops
+
+    Publish the current release: into a folder that a web server shows, by HTTP PUT, as SOPs on a Nostr relay, or into a Git
+    repository, a commit for each version that passes review. What is no longer in the release is taken back there, too.
+    Ends with 3 if some SOP was held back.
+    """
+    from index.errors import UnknownName
+    from index.snapshot import current_release
+    from publish.mirrors import publish_folder, publish_http, render_published, token_from
+
+    workspace = here()
+    folder = current_release(workspace)
+    ways: dict[str, Callable[[], dict[str, Any]]] = {
+        "folder": lambda: publish_folder(folder, Path(address)),
+        "https": lambda: publish_http(folder, address, allow_private, token_from(token)),
+        "nostr": lambda: _to_nostr(workspace, folder, address, allow_private),
+        "git": lambda: _to_git(workspace, folder, address, replay, allow_private),
+    }
+    if to not in ways:
+        raise UnknownName("way to publish", to, ways, f"there are: {', '.join(ways)}")
+    told = ways[to]()
+    emit(as_json, told, render_published(told))
+    return PARTIAL if told.get("held_back") else 0
+
+
+def _to_nostr(workspace: Workspace, folder: Path, address: str, allow_private: bool) -> dict[str, Any]:
+    from publish.keys import network_key
+    from publish.nostr import publish_nostr
+
+    with workspace.lock("publish"):
+        secret = network_key(workspace, make=True) or b""
+    return publish_nostr(folder, address, secret, allow_private)
+
+
+def _to_git(workspace: Workspace, folder: Path, address: str, replay: bool, allow_private: bool) -> dict[str, Any]:
+    from functools import partial
+
+    from distill.steptext import injects
+    from publish.gitmirror import publish_git
+
+    again = partial(_replay, workspace.config()) if replay else None
+    repository = workspace.folder / "mirror.git"
+    return publish_git(folder, repository, address, injects, partial(_own_texts, workspace), again, allow_private)
+
+
+def _replay(config: Config, records: Sequence[Any]) -> dict[str, set[str]]:
+    from distill.pipeline import replay
+
+    with writing("publish") as (_, store):
+        return replay(store, config, sorted({thread for record in records for thread in record["threads"]}))
+
+
+@app.command(short_help="Get a release from a mirror, and check it.")
+def fetch(
+    address: Annotated[str, typer.Argument(help="A folder, https://…, wss://… or a Git repository (git+https://…, git+/path).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    key: Annotated[str | None, typer.Option("--key", help="The did:key that it should be signed by; for Nostr the public key.")] = None,
+    allow_private: Private = False,
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate fetch https://sops.example.org -o sops --key did:key:z6Mk…
+
+    Fetch a release and check bytes, signature and decisions. From Nostr and Git come SOPs alone, each checked against the
+    signed list. In a workspace, heads of logs are remembered: a log that was rewritten is found. Ends with 4 if something
+    does not hold, with 3 if some SOP was left out.
+    """
+    from publish.fetching import fetch_release, fetch_sops, render_fetched
+
+    if address.startswith(("ws://", "wss://", "git+")):
+        told = fetch_sops(address, out, key, allow_private)
+        emit(as_json, told, render_fetched(told))
+        return PARTIAL if told["left_out"] else 0
+    told = fetch_release(address, out, _workspace_or_none(), _means(key, None, 3, False), allow_private)
+    emit(as_json, told, render_fetched(told))
+    return 0 if told["sound"] else FINDINGS
+
+
+@app.command("merge", short_help="Join releases of independent crawls.")
+def merge_(
+    targets: Annotated[list[str], typer.Argument(metavar="RELEASE…", help="Numbers here, folders, .zip files or addresses.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    as_json: Json = False,
+) -> int:
+    """Example: precipitate merge 3 ../other/sops https://sops.example.org -o merged
+
+    Join releases into one, the same in any order: what was taken back in one is out, one record remains of each SOP, credits
+    are computed anew. Only what verifies enters; the rest is listed, and the command ends with 3.
+    """
+    from publish import __version__
+    from publish.merge import merge, render_merge
+    from publish.targets import all_opened
+
+    workspace = here()
+    config = workspace.config()
+    with all_opened(targets, workspace) as folders, workspace.lock("merge"):
+        report = merge(workspace, folders, out, config, __version__, _means(None, None, 3, False), _ethereum(workspace))
+    told = {**asdict(report), "path": str(report.path)}
+    emit(as_json, told, render_merge(told))
+    return PARTIAL if report.left_out else 0
+
+
+# --- people who asked to be left out --------------------------------------------------------------------------------
+
+
+@optout_.command("add", short_help="Leave a person out from now on.")
+def optout_add(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, on your own word, where nothing else shows it.")] = "",
+    signature: Annotated[
+        str, typer.Option("--signature", help="Of the wallet that the account is paid at, over the text below: 0x….")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate optout add ann@forum.example.org --reason "asked by mail"
+
+    Take a person's words, likes and name out of the store, the next release and every merge with it. It is believed by a
+    signature over "precipitate: leave out all that AUTHOR-ID wrote, and its name.", by a post of the account that says
+    "precipitate opt-out", or on your word.
+    """
+    from publish.optout import opt_out, render_report
+    from rewards.identities import find_author
+    from rewards.signatures import recover_text
+
+    with writing("optout add") as (_, store):
+        told = asdict(opt_out(store, find_author(store, account), reason, signature, recover_text))
+    emit(as_json, told, render_report(told))
+
+
+@optout_.command("list", short_help="List who is left out.")
+def optout_list(as_json: Json = False) -> None:
+    """Example: precipitate optout list
+
+    Who is left out, since when, and why that is believed. The list stays on this machine.
+    """
+    from publish.optout import list_optouts, render_optouts
+
+    with writing("optout list") as (_, store):
+        told = list_optouts(store)
+    emit(as_json, told, render_optouts(told))
+
+
+@optout_.command("import", short_help="Read who is to be left out from a CSV file.")
+def optout_import(
+    path: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns account,reason.")], as_json: Json = False
+) -> int:
+    """Example: precipitate optout import optouts.csv
+
+    Leave out everybody in a list, on your own word. Good rows count; ends with 3 if some row did not.
+    """
+    from functools import partial
+
+    from publish.optout import import_optouts, render_report
+    from rewards.identities import find_author
+
+    with writing("optout import") as (_, store):
+        told = asdict(import_optouts(store, path, partial(find_author, store)))
+    emit(as_json, told, render_report(told))
+    return PARTIAL if told["left_out"] else 0
 
 
 # --- looking after it -----------------------------------------------------------------------------------------------
@@ -1338,6 +1834,39 @@ def config_show(as_json: Json = False) -> None:
 
     told = asdict(here().config())
     emit(as_json, told, render_config(told, asdict(Config())))
+
+
+@app.command(short_help="Print what completes commands in a shell.")
+def completion(shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")], as_json: Json = False) -> None:
+    """Example: precipitate completion bash
+
+    Print a script that completes commands, options and ids of SOPs: source it, or put it where the shell looks, such as
+    ~/.local/share/bash-completion/completions/precipitate, a folder of zsh's fpath as _precipitate, or
+    ~/.config/fish/completions/precipitate.fish.
+    """
+    from typer._completion_shared import get_completion_script
+
+    from index.errors import UnknownName
+
+    if shell not in SHELLS:
+        raise UnknownName("shell", shell, SHELLS, f"there are: {', '.join(SHELLS)}")
+    script = get_completion_script(prog_name="precipitate", complete_var="_PRECIPITATE_COMPLETE", shell=shell)
+    emit(as_json, {"shell": shell, "script": script}, script + "\n")
+
+
+@app.command(short_help="Write the man pages.")
+def man(
+    out: Annotated[str, typer.Option("--out", "-o", help="A folder, such as ~/.local/share/man/man1.")] = "man1", as_json: Json = False
+) -> None:
+    """Example: precipitate man -o ~/.local/share/man/man1
+
+    Write a man page for every command, from the same words as its help. Then `man precipitate-search` shows one.
+    """
+    from publish.exports import write_files
+    from publish.manpages import pages
+
+    paths = [str(path) for path in write_files(list(pages(typer.main.get_command(app), "precipitate")), out.rstrip("/") + "/")]
+    emit(as_json, {"files": paths}, f"wrote {len(paths)} pages to {clean(out)}\n")
 
 
 @app.command(short_help="Show the version.")

@@ -90,6 +90,20 @@ def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
     )
 
 
+def replay(store: Store, config: Config, threads: Sequence[str]) -> dict[str, set[str]]:
+    """Thread → ids of the versions that distilling it anew gives, from the posts as they are now; nothing is stored."""
+    from distill.drafts import distill_thread
+    from distill.scorers import load_scorers
+    from distill.versions import version_id
+
+    scorers, model = load_scorers(), lazy_model(config.distill.model)
+    found: dict[str, set[str]] = {}
+    for thread in read_threads(store, threads):
+        work = distill_thread(thread, "", config.distill, scorers, model)
+        found[thread.id] = {version_id(draft["goal"], draft["steps"]) for draft in work.drafts}
+    return found
+
+
 def refiner_of(store: Store, config: Config) -> Refiner | None:
     """The language model that is configured; None where none is."""
     if not config.llm.on:

@@ -80,6 +80,10 @@ composed_bp = 1000
 # a quarter of a year later.
 restart_bp = 5000
 decay_bp = 9000
+
+[publish]
+# Longest quote that leaves this machine, in characters; longer ones are cut there and say so. 0 = any length.
+quote_chars = 600
 """
 
 
@@ -134,19 +138,32 @@ class RewardsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishConfig:
+    quote_chars: int = 600
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     crawl: CrawlConfig = field(default_factory=CrawlConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     llm: LlmConfig = field(default_factory=LlmConfig)
     rewards: RewardsConfig = field(default_factory=RewardsConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
     def digest(self, *sections: str) -> str:
         """ "sha256:…" of the named sections: what a result depends on."""
-        chosen = {name: {k: str(v) for k, v in asdict(getattr(self, name)).items()} for name in sections}
-        return "sha256:" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+        return settings_digest(self.settings(*sections))
+
+    def settings(self, *sections: str) -> dict[str, dict[str, str]]:
+        """The named sections as text, as `digest` hashes them."""
+        return {name: {k: str(v) for k, v in asdict(getattr(self, name)).items()} for name in sections}
 
 
-SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig}
+def settings_digest(settings: dict[str, dict[str, str]]) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig, "publish": PublishConfig}
 
 
 def read_config(path: Path) -> Config:

@@ -1,23 +1,29 @@
-"""Search over a release: words (BM25) and meaning (vectors), over procedures and over the passages they cite, fused by rank.
+"""Search over a release: words (BM25) and meaning (vectors) of procedures and of the passages they cite, in one score.
 
-Reciprocal rank fusion (Cormack et al. 2009) needs no scales that agree: each list gives 1 / (60 + place). Integers here,
-ties by id, so that one release answers alike everywhere up to the rounding of its vectors.
+A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a little for words in
+common: which of many ways of fusing was measured best, rank fusion among them, is in docs/decisions/0024-search.md.
+Integers, ties by id, so that one release answers alike everywhere up to the rounding of its vectors. Whoever asks again
+and again keeps a Searcher; nothing of it opens a database or loads torch.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from index import lexical, vectors
+from index import facets, lexical, vectors
 from index.config import Config
-from index.embed import DIMENSIONS
-from index.snapshot import FILE, Snapshot, goal_vectors
-from index.store import Store
-from index.tables_procedures import current_records, kept_passages
+from index.embed import DIMENSIONS, PACKAGED, PACKAGED_SHA256
+from index.facets import NO_FILTERS, Facets, Filters
+from index.snapshot import goal_vectors
+from index.store import Store, canonical_json
+from index.tables_private import mask_of, published_records
+from index.tables_procedures import kept_passages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +32,11 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 GOALS, PASSAGES = "goals", "passages"
-WORDS_OF_PROCEDURES, WORDS_OF_PASSAGES = "lexical/procedures", "lexical/passages"
-FILES = (f"{GOALS}.faiss", f"{GOALS}.ids.json", f"{PASSAGES}.faiss", f"{PASSAGES}.ids.json", WORDS_OF_PROCEDURES, WORDS_OF_PASSAGES)
-DEPTH = 60  # places of each list that count
-RRF = 60
-SCALE = 1_000_000
+WORDS = "lexical/procedures"
+FILES = (f"{GOALS}.faiss", f"{GOALS}.ids.json", f"{PASSAGES}.faiss", f"{PASSAGES}.ids.json", WORDS, facets.FILE)
+DEPTH = 300  # nearest goals, passages and procedures by words that are looked at
+GOAL_PARTS, PASSAGE_PARTS = 2, 3  # of five: how much the cosines of goal and nearest passage count
+WORDS_BP = 1_000  # what the procedure that has most of the words gets for that; the others their share
 # Below this cosine two texts have nothing to do with each other; a vector index answers with something all the same.
 MIN_COSINE_BP = 3_000
 
@@ -53,6 +59,7 @@ class Hit:
     title: str
     goal: str
     score: int
+    status: str
     steps: int
     step: int  # the one that matches best
     step_text: str
@@ -60,19 +67,41 @@ class Hit:
     handle: str
     permalink: str
     created: str
+    highlights: dict[str, list[tuple[int, int]]]  # of title, step_text and quote: spans of the words that were asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A procedure with its score and what made it: cosines in basis points, and its nearest passage, "" where none was near."""
+
+    id: str
+    score: int
+    goal_bp: int
+    passage_bp: int
+    passage: str
 
 
 # --- building -------------------------------------------------------------------------------------------------------
 
 
 def build_search(store: Store, folder: Path) -> None:
-    """Write FAISS and tantivy indexes of the current procedures and kept passages into a folder."""
+    """Write FAISS and tantivy indexes of the current procedures, as they are published, and of kept passages into a folder,
+    and what to filter by."""
     passages = kept_passages(store)
-    names = [_passage_id((p.post, p.start, p.stop)) for p in passages]
+    names = {_passage_id((p.post, p.start, p.stop)): (p.post, p.start, p.stop) for p in passages}
     _save_vectors(folder, GOALS, goal_vectors(store))
     _save_vectors(folder, PASSAGES, [(name, p.vector) for name, p in zip(names, passages, strict=True)])
-    lexical.build(folder / WORDS_OF_PROCEDURES, (_document(record) for record in current_records(store)))
-    lexical.build(folder / WORDS_OF_PASSAGES, ((name, "", p.text) for name, p in zip(names, passages, strict=True)))
+    lexical.build(folder / WORDS, (_document(record) for record in published_records(store)))
+    facets.facets_of(published_records(store), thread_tags(store), names).save(folder)
+
+
+def thread_tags(store: Store) -> dict[str, list[str]]:
+    """Tags and category of every thread that a current procedure names."""
+    rows = store.execute(
+        "SELECT t.id, t.category, t.tags FROM threads t WHERE t.id IN (SELECT unnest(threads) FROM procedures WHERE current) ORDER BY t.id"
+    )
+    hide = mask_of(store)
+    return {thread: [hide(tag) for tag in (*tags, category) if tag] for thread, category, tags in rows}
 
 
 def _save_vectors(folder: Path, name: str, rows: Iterable[tuple[str, bytes]]) -> None:
@@ -84,15 +113,17 @@ def _save_vectors(folder: Path, name: str, rows: Iterable[tuple[str, bytes]]) ->
     vectors.build([identifier for identifier, _ in kept], matrix).save(folder, name)
 
 
-def _document(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    return record["id"], f"{record['title']}\n{record['goal']}", "\n".join(step["text"] for step in record["steps"])
+def _document(record: Mapping[str, Any]) -> lexical.Document:
+    """Found by its words, and stored whole: so an answer needs no database."""
+    body = "\n".join(step["text"] for step in record["steps"])
+    return lexical.Document(record["id"], f"{record['title']}\n{record['goal']}", body, canonical_json(record))
 
 
 def _passage_id(span: Span) -> str:
     return f"{span[0]}#{span[1]}-{span[2]}"
 
 
-def _span(passage_id: str) -> Span:
+def span_of(passage_id: str) -> Span:
     post, _, place = passage_id.rpartition("#")
     start, _, stop = place.partition("-")
     return post, int(start), int(stop)
@@ -101,22 +132,100 @@ def _span(passage_id: str) -> Span:
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
-def search(snapshot_folder: Path, query: str, k: int, config: Config, words_only: bool = False) -> list[Hit]:
-    """The best `k` procedures for a question. With `words_only` no model is loaded."""
-    words = telling_words(query)
-    with Snapshot(snapshot_folder / FILE) as snapshot:
-        by_procedure = [lexical.search(snapshot_folder / WORDS_OF_PROCEDURES, words, DEPTH)]
-        by_passage = [lexical.search(snapshot_folder / WORDS_OF_PASSAGES, words, DEPTH)]
-        if not words_only:
-            goals, passages = _by_meaning(snapshot_folder, query, snapshot.meta().get("model") or config.distill.model)
-            by_procedure.append(goals)
-            by_passage.insert(0, passages)
-        spans = [[_span(name) for name in names] for names in by_passage]
-        citing = snapshot.citing(sorted({span for line in spans for span in line}))
-        ranked = _fuse([*by_procedure, *([p for span in line for p in citing.get(span, ())] for line in spans)])[:k]
-        records = snapshot.records([identifier for identifier, _ in ranked])
-    best = _best_spans(spans, citing)
-    return [_hit(records[identifier], score, best.get(identifier, []), query) for identifier, score in ranked]
+def search(folder: Path, query: str, k: int, config: Config, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
+    """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded."""
+    return Searcher(folder, config.distill.model).search(query, k, words_only, filters)
+
+
+class Searcher:
+    """A release's indexes, each opened when first needed and kept open. Raises StoreError where one is missing."""
+
+    def __init__(self, folder: Path, model: str) -> None:
+        self._folder, self._model = folder, model
+
+    @cached_property
+    def facets(self) -> Facets:
+        return facets.load(self._folder)
+
+    @cached_property
+    def _words(self) -> lexical.Lexical:
+        return lexical.Lexical(self._folder / WORDS)
+
+    @cached_property
+    def _goals(self) -> vectors.VectorIndex:
+        return vectors.load(self._folder, GOALS)
+
+    @cached_property
+    def _passages(self) -> vectors.VectorIndex:
+        return vectors.load(self._folder, PASSAGES)
+
+    def records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        return {identifier: json.loads(text) for identifier, text in self._words.stored(ids).items()}
+
+    def search(self, query: str, k: int, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
+        allowed = self.facets.allowed(filters)
+        if not self.facets.procedures:
+            return []
+        ranked = self.rank(query, words_only, allowed)[:k]
+        records = self.records([found.id for found in ranked])
+        asked = frozenset(lexical.stems(telling_words(query)))
+        return [_hit(records[found.id], found, asked) for found in ranked]
+
+    def rank(self, query: str, words_only: bool = False, allowed: frozenset[str] | None = None) -> list[Ranked]:
+        """Procedures with words of the question, or near it in meaning, best first."""
+        by_words = self._words.scores(telling_words(query), DEPTH, allowed)
+        most = max((score for _, score in by_words), default=1)
+        scores = {identifier: WORDS_BP * score // most for identifier, score in by_words}
+        goals, passages = ({}, {}) if words_only else self.by_meaning(query, allowed)
+        found = {
+            *scores,
+            *(i for i, bp in goals.items() if bp >= MIN_COSINE_BP),
+            *(i for i, (bp, _) in passages.items() if bp >= MIN_COSINE_BP),
+        }
+        least = min((bp for bp, _ in passages.values()), default=0)  # no passage of the others is nearer
+        ranked = []
+        for identifier in found:
+            near, passage = passages.get(identifier, (least, ""))
+            meaning = (GOAL_PARTS * goals.get(identifier, 0) + PASSAGE_PARTS * near) // (GOAL_PARTS + PASSAGE_PARTS)
+            ranked.append(Ranked(identifier, meaning + scores.get(identifier, 0), goals.get(identifier, 0), near, passage))
+        return sorted(ranked, key=lambda entry: (-entry.score, entry.id))
+
+    def by_meaning(self, query: str, allowed: frozenset[str] | None = None) -> tuple[dict[str, int], dict[str, tuple[int, str]]]:
+        """Cosines in basis points of goals, and of each procedure's nearest passage with its id. The model is only loaded
+        where there is something to compare with."""
+        goals, passages = self.near(query, allowed)
+        nearest: dict[str, tuple[int, str]] = {}
+        for cosine, name, identifiers in passages:
+            for identifier in identifiers:
+                if identifier not in nearest and (allowed is None or identifier in allowed):
+                    nearest[identifier] = (cosine, name)
+        return dict(goals), nearest
+
+    def near(self, query: str, allowed: frozenset[str] | None = None) -> tuple[list[tuple[str, int]], list[tuple[int, str, Sequence[str]]]]:
+        """Procedures by the cosine of their goal, and passages with theirs and the procedures that cite them, nearest first."""
+        if not query.strip() or not (self._goals.ids or self._passages.ids):
+            return [], []
+        return self.near_vector(self.embed([query[: lexical.LONGEST_QUERY]]), allowed)
+
+    def near_vector(
+        self, asked: Vectors, allowed: frozenset[str] | None = None
+    ) -> tuple[list[tuple[str, int]], list[tuple[int, str, Sequence[str]]]]:
+        """As `near`, for one int8 vector of shape (1, dimensions)."""
+        citing = self.facets.citing
+        cited = None if allowed is None else frozenset(name for name, ids in citing.items() if not allowed.isdisjoint(ids))
+        passages = [(cosine, name, citing[name]) for name, cosine in self._passages.search(asked, DEPTH, cited)[0]]
+        return self._goals.search(asked, DEPTH, allowed)[0], passages
+
+    @property
+    def model(self) -> str:
+        """What the release was made with counts, not what the configuration says since."""
+        return PACKAGED if f"sha256:{PACKAGED_SHA256}" in self.facets.models else self._model
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """int8 vectors of shape (len(texts), dimensions), by the model of the release."""
+        from index import query as questions
+
+        return questions.asker(self.model).encode(texts)
 
 
 def telling_words(query: str) -> str:
@@ -125,61 +234,30 @@ def telling_words(query: str) -> str:
     return " ".join([word for word in words if word.casefold() not in COMMON] or words)
 
 
-def _by_meaning(folder: Path, query: str, model: str) -> tuple[list[str], list[str]]:
-    """Goals and passages near the question; the model is only loaded where there is something to compare with."""
-    goals, passages = vectors.load(folder, GOALS), vectors.load(folder, PASSAGES)
-    if not query.strip() or not (goals.ids or passages.ids):
-        return [], []
-    from index.embed import encoder
-
-    asked = encoder(model).encode([query[: lexical.LONGEST_QUERY]])
-    near = [index.search(asked, DEPTH)[0] for index in (goals, passages)]
-    kept = [[identifier for identifier, cosine in line if cosine >= MIN_COSINE_BP] for line in near]
-    return kept[0], kept[1]
-
-
-def _fuse(lists: Iterable[Sequence[str]]) -> list[tuple[str, int]]:
-    """(id, score), best first. A list names a procedure once: at its best place."""
-    scores: dict[str, int] = {}
-    for names in lists:
-        for place, name in enumerate(dict.fromkeys(names), start=1):
-            scores[name] = scores.get(name, 0) + SCALE // (RRF + place)
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _best_spans(lists: Iterable[Sequence[Span]], citing: Mapping[Span, Sequence[str]]) -> dict[str, list[Span]]:
-    """For each procedure the passages that were found of it; those found by meaning before those found by words."""
-    best: dict[str, list[Span]] = {}
-    for spans in lists:
-        for span in spans:
-            for procedure in citing.get(span, ()):
-                best.setdefault(procedure, []).append(span)
-    return best
-
-
-def _hit(record: Mapping[str, Any], score: int, spans: Sequence[Span], query: str) -> Hit:
-    step, citation = _best_step(record, spans, query)
+def _hit(record: Mapping[str, Any], found: Ranked, asked: frozenset[str]) -> Hit:
+    step, citation = _best_step(record, found.passage, asked)
+    shown = {"title": record["title"], "step_text": step["text"], "quote": citation["exact"]}
     return Hit(
         id=record["id"],
-        title=record["title"],
         goal=record["goal"],
-        score=score,
+        score=found.score,
+        status=record["status"],
         steps=len(record["steps"]),
         step=step["n"],
-        step_text=step["text"],
-        quote=citation["exact"],
         handle=citation["handle"],
         permalink=citation["permalink"],
         created=citation["created"],
+        highlights={name: lexical.matches(text, asked) for name, text in shown.items()},
+        **shown,
     )
 
 
-def _best_step(record: Mapping[str, Any], spans: Sequence[Span], query: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The step whose cited words were found; else the one that shares most words with the question, the first of equals."""
+def _best_step(record: Mapping[str, Any], passage: str, asked: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The step whose cited words are nearest; else the one that shares most words with the question, the first of equals."""
     pairs = [(step, citation) for step in record["steps"] for citation in step["citations"]]
-    for post, start, stop in spans:
+    if passage:
+        post, start, stop = span_of(passage)
         for step, citation in pairs:
             if citation["post"] == post and citation["start"] < stop and citation["end"] > start:
                 return step, citation
-    asked = set(telling_words(query).casefold().split())
-    return max(pairs, key=lambda pair: len(asked & set(re.findall(r"\w+", pair[1]["exact"].casefold()))))
+    return max(pairs, key=lambda pair: len(asked.intersection(lexical.stems(pair[1]["exact"]))))

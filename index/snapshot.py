@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from index.errors import StoreError, UnknownName, UsageError
-from index.store import MEMORY_LIMIT, Store, migration_names
+from index.private import Mask
+from index.store import MEMORY_LIMIT, Store, canonical_json, migration_names
 from index.tables_discussion import GONE, READABLE
+from index.tables_private import JOIN_MASKS, MASKED_PLAIN, mask_of, publishable, published_records, quote_chars, refresh_masks
 from index.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,13 +35,16 @@ TABLES = {
     "authors": "SELECT id, source, handle, name, staff FROM authors ORDER BY id",
     "threads": "SELECT t.id, t.source, t.title, t.created, t.permalink, t.accepted_post, w.outcome, w.reason, w.report, w.passages_seen, "
     "w.passages_scored, w.micros FROM threads t LEFT JOIN thread_work w ON w.thread = t.id ORDER BY t.id",
-    "posts": "SELECT id, source, thread, number, author, created, permalink, reply_to, state, kind, plain, blocks FROM posts ORDER BY id",
+    "posts": "SELECT p.id, p.source, p.thread, p.number, p.author, p.created, p.permalink, p.reply_to, p.state, p.kind, "
+    f"{MASKED_PLAIN} AS plain, p.blocks FROM posts p {JOIN_MASKS} ORDER BY p.id",
     "reactions": "SELECT post, actor, kind, count FROM reactions ORDER BY post, actor, kind",
     "rejects": "SELECT source, reason, count(*)::BIGINT AS count, min(place) AS example FROM rejects GROUP BY ALL ORDER BY source, reason",
     "costs": "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY stage",
     "llm_costs": "SELECT model, sum(requests)::BIGINT AS requests, sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out, "
     "sum(microdollars)::BIGINT AS microdollars FROM llm_costs GROUP BY model ORDER BY model",
 }
+# Columns of these that hold words of people: personal data in them is masked as in everything else that others see.
+WORDS = {"authors": ("handle", "name"), "threads": ("title",)}
 # What a snapshot shows beyond the release's hashed files; times are left out, they differ with every run.
 SHOWN = (
     "SELECT id, kind, address, title, licence, payable, last_error FROM sources",
@@ -51,6 +56,8 @@ SHOWN = (
     "SELECT id, version, record_hash, cluster FROM procedures WHERE current",
     "SELECT id, version, record_hash FROM procedures WHERE NOT current",
     "SELECT author, procedure, step, role, post, reason, detail FROM uncredited",
+    "SELECT post, plain_digest FROM post_masks WHERE plain_digest IS NOT NULL",
+    "SELECT name, value FROM publishing",
 )
 
 
@@ -61,17 +68,35 @@ def build_snapshot(store: Store, path: Path, meta: Mapping[str, str] | None = No
     """Write the snapshot of `store` as it stands; `path` must not exist yet."""
     import duckdb
 
+    refresh_masks(store)
+    hide = mask_of(store)
     with closing(duckdb.connect(str(path))) as out:
         out.execute("SET threads = 2")
         out.execute("SET memory_limit = ?", [MEMORY_LIMIT])
         for table, sql in TABLES.items():
-            _copy(out, table, store.connection.sql(sql).to_arrow_reader(BATCH))
+            _copy(out, table, _masked(store.connection.sql(sql).to_arrow_reader(BATCH), WORDS.get(table, ()), hide))
         _copy(out, "procedures", _procedures(store))
         _copy(out, "history", _history(store))
         _copy(out, "citations", _citations(store))
         _copy(out, "uncredited", _uncredited(store))
         _copy(out, "meta", _strings(("name", "value"), {**(meta or {}), "fingerprint": fingerprint(store)}.items()))
         out.execute("CHECKPOINT")
+
+
+def _masked(rows: pa.RecordBatchReader, columns: Sequence[str], hide: Mask) -> pa.RecordBatchReader:
+    """The same rows with personal data in the given columns hidden."""
+    import pyarrow as pa
+
+    if not columns:
+        return rows
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows:
+            held = {name: batch.column(i) for i, name in enumerate(batch.schema.names)}
+            held |= {name: pa.array([hide(text) for text in held[name].to_pylist()], batch.schema.field(name).type) for name in columns}
+            yield pa.record_batch([held[name] for name in batch.schema.names], schema=batch.schema)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 def _copy(out: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None:
@@ -91,8 +116,8 @@ def _procedures(store: Store) -> pa.Table:
     """Current procedures with the columns that lists need, so that a list parses no records."""
     import pyarrow as pa
 
-    rows = store.rows("SELECT id, version, record, cluster FROM procedures WHERE current ORDER BY id")
-    records = [json.loads(row["record"]) for row in rows]
+    rows = store.rows("SELECT id, version, cluster FROM procedures WHERE current ORDER BY id")
+    records = list(published_records(store))
     return pa.table(
         {
             "id": pa.array([row["id"] for row in rows], pa.string()),
@@ -106,7 +131,7 @@ def _procedures(store: Store) -> pa.Table:
             "dissent": pa.array([sum(step["dissent"] for step in record["steps"]) for record in records], pa.int32()),
             "sources": pa.array([[source["source"] for source in record["sources"]] for record in records], pa.list_(pa.string())),
             "threads": pa.array([record["threads"] for record in records], pa.list_(pa.string())),
-            "record": pa.array([row["record"] for row in rows], pa.string()),
+            "record": pa.array([canonical_json(record) for record in records], pa.string()),
         }
     )
 
@@ -127,12 +152,14 @@ def _history(store: Store) -> pa.RecordBatchReader:
     schema = pa.schema([(name, pa.int32() if name == "version" else pa.string()) for name in names])
     marks = ", ".join(f"'{state}'" for state in GONE)
     gone = {row[0] for row in store.execute(f"SELECT id FROM posts WHERE state IN ({marks}) UNION SELECT post FROM tombstones")}
+    hide, longest = mask_of(store), quote_chars(store)
 
     def batches() -> Iterator[pa.RecordBatch]:
         cursor = store.connection.cursor()
         cursor.execute("SELECT id, version, version_id, record FROM procedures WHERE NOT current ORDER BY id, version")
         while rows := cursor.fetchmany(RECORDS_BATCH):
-            kept = [row for row in rows if not gone & quoted_posts(json.loads(row[3]))]
+            parsed = [(*row[:3], json.loads(row[3])) for row in rows]
+            kept = [(*row[:3], canonical_json(publishable(row[3], hide, longest))) for row in parsed if not gone & quoted_posts(row[3])]
             yield pa.record_batch([pa.array([row[i] for row in kept], field.type) for i, field in enumerate(schema)], schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -149,8 +176,7 @@ def _citations(store: Store) -> pa.Table:
     import pyarrow as pa
 
     rows = []
-    for (text,) in store.execute("SELECT record FROM procedures WHERE current ORDER BY id"):
-        record = json.loads(text)
+    for record in published_records(store):
         rows += [
             (record["id"], step["n"], citation["post"], citation["start"], citation["end"])
             for step in record["steps"]
@@ -177,13 +203,19 @@ def fingerprint(store: Store) -> str:
 
 
 def post_rows(store: Store) -> Iterator[dict[str, Any]]:
-    """Every stored post by hash, in order of id, without holding them all: no words, nothing that the crawl's time decides."""
+    """Every stored post by hash, in order of id, without holding them all: no words, nothing that the crawl's time decides.
+
+    The hashes are of the masked body and plain text: a hash of what is hidden would give it away. A post that was taken
+    back has none, and is named so that whoever merges releases takes it out as well.
+    """
     cursor = store.connection.cursor()
     cursor.execute(
-        f"SELECT id, CASE WHEN state NOT IN {ERASED} THEN body_hash END AS body_hash, "
-        f"CASE WHEN state NOT IN {ERASED} THEN sha256(plain) END AS plain_hash, state, plain_version FROM posts ORDER BY id"
+        f"SELECT p.id, p.thread, CASE WHEN p.state NOT IN {ERASED} THEN coalesce(m.body_digest, p.body_hash) END AS body_hash, "
+        f"CASE WHEN p.state NOT IN {ERASED} THEN coalesce(m.plain_digest, sha256(p.plain)) END AS plain_hash, p.state, p.plain_version "
+        f"FROM posts p {JOIN_MASKS} "
+        "UNION ALL SELECT t.post, NULL, NULL, NULL, t.state, NULL FROM tombstones t WHERE t.post NOT IN (SELECT id FROM posts) ORDER BY 1"
     )
-    names = ("id", "body_hash", "plain_hash", "state", "plain_version")
+    names = ("id", "thread", "body_hash", "plain_hash", "state", "plain_version")
     while rows := cursor.fetchmany(BATCH):
         for row in rows:
             yield dict(zip(names, row, strict=True))
@@ -194,12 +226,24 @@ def source_rows(store: Store) -> list[dict[str, Any]]:
     gone = ", ".join(f"'{state}'" for state in GONE)
     rows = store.rows(
         "SELECT s.id, s.kind, s.base_url, s.title, s.licence, s.payable, count(p.id)::BIGINT AS posts, "
-        "count(DISTINCT p.thread)::BIGINT AS threads, count(DISTINCT p.author)::BIGINT AS authors, "
+        f"count(DISTINCT p.thread)::BIGINT AS threads, count(DISTINCT p.author) FILTER (p.state NOT IN {ERASED})::BIGINT AS authors, "
         f"count(*) FILTER (p.state IN ({gone}))::BIGINT AS gone "
         "FROM sources s LEFT JOIN posts p ON p.source = s.id GROUP BY ALL ORDER BY s.id"
     )
     counted = ("posts", "threads", "authors", "gone")
     return [{**{k: v for k, v in row.items() if k not in counted}, "counts": {k: row[k] for k in counted}} for row in rows]
+
+
+def score_rows(store: Store) -> Iterator[dict[str, Any]]:
+    """The gate's quantised scores for every thread that was read, with the thresholds they were held against: from these
+    anybody recomputes what was emitted. Scores are told, not proved: they come from floats, which differ between machines."""
+    cursor = store.connection.cursor()
+    cursor.execute("SELECT thread, outcome, reason, report, passages_seen FROM thread_work ORDER BY thread")
+    while rows := cursor.fetchmany(RECORDS_BATCH):
+        for thread, outcome, reason, text, passages in rows:
+            report = json.loads(text)
+            told = {name: report.get(name) for name in ("gate_bp", "threshold_bp", "min_steps", "odds", "sequences")}
+            yield {"thread": thread, "outcome": outcome, "reason": reason, "passages": passages, **told}
 
 
 def newest_post(store: Store) -> str | None:
@@ -346,6 +390,14 @@ class Snapshot:
             [list(ids)],
         )
         return {row["id"]: row for row in rows}
+
+    def texts(self, ids: Sequence[str]) -> dict[str, str]:
+        """Masked plain text of stored posts that were not taken back."""
+        rows = self.store.execute(
+            f"SELECT id, plain FROM posts WHERE id IN (SELECT unnest(?::VARCHAR[])) AND plain <> '' AND state NOT IN {ERASED}",
+            [list(ids)],
+        )
+        return {str(post): str(text) for post, text in rows}
 
     # sources
 

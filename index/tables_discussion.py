@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from index.plain import PLAIN_VERSION, Block, blocks_from_json, derive
 from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
 from index.store import Store, storable
+from index.tables_private import JOIN_MASKS, MASKED_PLAIN, bury_optouts, mask_of, refresh_masks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +78,8 @@ def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Se
     _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
     for roster in by_type.get(_roster(), ()):
         _note_missing(store, roster.thread, roster.posts)
-    _bury(store, seen, by_type.get(Tombstone, ()))
+    bury(store, seen, by_type.get(Tombstone, ()))
+    bury_optouts(store)
     _load_rejects(store, rejects)
 
 
@@ -282,7 +284,7 @@ def _note_missing(store: Store, thread: str, present: Sequence[str]) -> None:
             store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
 
 
-def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
+def bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
     """Word that a post is gone: its text goes from the store, in every version; that it was there stays known."""
     for stone in tombstones:
         store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
@@ -290,6 +292,7 @@ def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
             "UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
         )
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
+        store.execute("DELETE FROM post_masks WHERE post = ?", [stone.post])
         store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
         store.execute("DELETE FROM llm_answers WHERE thread IN (SELECT thread FROM posts WHERE id = ?)", [stone.post])
@@ -331,21 +334,23 @@ class StoredThread:
 
 def thread_hashes(store: Store) -> dict[str, str]:
     """For each thread with readable posts: a hash of all that distilling it depends on."""
+    refresh_masks(store)
     return dict(
         store.execute(
             "SELECT t.id, sha256(t.title || chr(10) || coalesce(t.accepted_post, '') || chr(10) || string_agg("
-            "p.id || ' ' || p.body_hash || ' ' || p.state || ' ' || p.author || ' ' || a.handle || ' ' || p.created || ' ' || p.plain_version || ' ' || coalesce(p.reply_to, ''), "
+            "p.id || ' ' || p.body_hash || ' ' || p.state || ' ' || p.author || ' ' || a.handle || ' ' || p.created || ' ' || p.plain_version || ' ' || coalesce(p.reply_to, '') || coalesce(' masked ' || m.plain_digest, ''), "
             "chr(10) ORDER BY p.number, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
-            f"WHERE {READABLE.replace('state', 'p.state').replace('kind', 'p.kind').replace('plain <>', 'p.plain <>')} "
+            f"{JOIN_MASKS} WHERE {READABLE.replace('state', 'p.state').replace('kind', 'p.kind').replace('plain <>', 'p.plain <>')} "
             "GROUP BY t.id, t.title, t.accepted_post ORDER BY t.id"
         )
     )
 
 
 def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
-    """Threads with their readable posts in order, in the order of `ids`."""
+    """Threads with their readable posts in order, in the order of `ids`. Personal data in them is masked (index/private.py)."""
     import pyarrow as pa
 
+    hide = mask_of(store)
     ids = list(ids)
     store.connection.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
     try:
@@ -357,14 +362,18 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
         }
         posts: dict[str, list[StoredPost]] = {}
         for row in store.rows(
-            "SELECT p.id, p.thread, p.number, p.author, a.handle, p.created, p.permalink, p.reply_to, p.likes, a.staff, p.plain, p.blocks "
-            "FROM posts p JOIN wanted w ON p.thread = w.id JOIN authors a ON a.id = p.author "
+            "SELECT p.id, p.thread, p.number, p.author, a.handle, p.created, p.permalink, p.reply_to, p.likes, a.staff, "
+            f"{MASKED_PLAIN} AS plain, p.blocks FROM posts p JOIN wanted w ON p.thread = w.id JOIN authors a ON a.id = p.author {JOIN_MASKS} "
             "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.id"
         ):
             posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
     finally:
         store.connection.unregister("wanted")
-    return [StoredThread(**{**heads[i], "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ()))) for i in ids if i in heads]
+    return [
+        StoredThread(**{**heads[i], "title": hide(heads[i]["title"]), "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ())))
+        for i in ids
+        if i in heads
+    ]
 
 
 def forget_rejects(store: Store, source: str, reason: str = "") -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from index.plain import blocks_from_json, derive
+from index.private import masked_value
 from index.store import Store, canonical_json
 from index.tables_discussion import GONE, READABLE
 
@@ -206,9 +207,13 @@ def replace_evidence(store: Store, records: Mapping[tuple[str, str], Mapping[str
     """All evidence at once, (kind, key) → record. Called inside the transaction that replaces the credits."""
     import pyarrow as pa
 
+    from index.tables_private import WORDS, mask_of
+
+    hide = mask_of(store)
     store.execute("DELETE FROM credit_evidence")
     kinds, keys = [kind for kind, _ in records], [key for _, key in records]
-    texts = [canonical_json({"schema": EVIDENCE_SCHEMA, "kind": kind, **record}) for (kind, _), record in records.items()]
+    shown = [masked_value({"schema": EVIDENCE_SCHEMA, "kind": kind, **record}, hide, WORDS) for (kind, _), record in records.items()]
+    texts = [canonical_json(record) for record in shown]
     store.upsert("credit_evidence", pa.table({"kind": kinds, "key": keys, "record": texts}))
 
 

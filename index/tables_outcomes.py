@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -25,18 +24,6 @@ def append_event(store: Store, row: LogRow) -> None:
 def outcome_records(store: Store) -> list[dict[str, Any]]:
     """The log as a release publishes it: each event with its place and hash, so that the chain can be checked from outside."""
     return [{**json.loads(row.record), "hash": row.hash} for row in log_rows(store)]
-
-
-def outcome_receipts(store: Store) -> dict[str, dict[str, Any]]:
-    """By id: what a credit shows of a signed outcome, its note, or its result where it has none."""
-    found = {}
-    for row in log_rows(store):
-        event = json.loads(row.record)
-        lines = dict(line.partition(": ")[::2] for line in event["text"].split("\n")[1:])
-        words = json.loads(lines["Note"]) or lines["Result"]
-        receipt = {"permalink": "", "created": lines["At"], "start": 0, "end": len(words), "exact": words, "handle": lines["By"]}
-        found["outcome:" + hashlib.sha256(event["text"].encode()).hexdigest()] = receipt
-    return found
 
 
 # --- composed SOPs --------------------------------------------------------------------------------------------------

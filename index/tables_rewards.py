@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from index.errors import StoreError
+from index.private import mask, masked_value
+from index.receipts import CREDIT_SCHEMA as CREDIT_SCHEMA
+from index.receipts import WHOLE_SOP as WHOLE_SOP
+from index.receipts import credit_record, receipts_beside
 from index.records import Allocation, Author, Credit, Identity, Round
 from index.store import Store
 from index.tables_discussion import GONE
 from index.tables_evidence import evidence_records, replace_evidence
+from index.tables_private import WORDS, mask_of, published_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CREDIT_SCHEMA = "precipitate/credit/1"
+LIKE_KINDS = ("like", "heart", "+1")  # reactions that count as one
 ROLE_ORDER = "['first_said', 'amended', 'objected', 'confirmed', 'asked', 'outcome', 'worked', 'supported', 'composed', 'liked']"
 ORDER = f"procedure, step, list_position({ROLE_ORDER}, role), author, post"
-WHOLE_SOP = 0  # the step of credits for what is about the whole procedure
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,63 +143,21 @@ def uncredited_records(store: Store) -> list[dict[str, Any]]:
 
 
 def _with_receipts(store: Store, rows: Sequence[Credit | Uncredited]) -> list[dict[str, Any]]:
-    from index.tables_procedures import current_records
+    from index.tables_outcomes import outcome_records
 
-    people = {author.id: author for author in authors(store)}
-    found = {(record["id"], record["version_id"]): record for record in current_records(store)}
-    beside = _receipts_beside(store)
-    return [_credit_record(row, found.get((row.procedure, row.version_id)), people.get(row.author), beside) for row in rows]
-
-
-def _receipts_beside(store: Store) -> dict[str, dict[str, Any]]:
-    """By post: receipts that stand outside the procedures: questions, signed outcomes, composed SOPs."""
-    from index.tables_outcomes import composed, outcome_receipts
-
-    asked = {row["post"]: row for row in evidence_records(store, "question")}
-    made = {record["id"]: _made(record["id"], record["title"], when) for record, when, _ in composed(store)}
-    return asked | outcome_receipts(store) | made
+    people = {author.id: (mask(author.handle), author.source) for author in authors(store)}
+    records = list(published_records(store))
+    found = {(record["id"], record["version_id"]): record for record in records}
+    hide = mask_of(store)
+    told = receipts_beside(evidence_records(store), outcome_records(store), records)
+    beside: dict[str, Any] = {post: masked_value(receipt, hide, WORDS) for post, receipt in told.items()}
+    return [credit_record(_plain(row), found.get((row.procedure, row.version_id)), people.get(row.author), beside) for row in rows]
 
 
-def _made(identifier: str, title: str, when: str) -> dict[str, Any]:
-    return {"permalink": "", "created": when, "start": 0, "end": len(title), "exact": title, "handle": identifier}
-
-
-def _credit_record(
-    row: Credit | Uncredited, procedure: dict[str, Any] | None, author: Author | None, beside: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
-    whole = {"n": None, "text": procedure["title"], "citations": []} if procedure and row.step == WHOLE_SOP else None
-    step = whole or (next((step for step in procedure["steps"] if step["n"] == row.step), None) if procedure else None)
-    receipt = (_receipt(procedure, step, row.role, row.post) or beside.get(row.post)) if procedure and step else None
-    if procedure is None or step is None or receipt is None:
-        raise StoreError(f"the credits are older than the SOPs: {row.procedure} step {row.step} has no receipt", "run `precipitate run`")
-    return {
-        "schema": CREDIT_SCHEMA,
-        "author": row.author,
-        "handle": author.handle if author else receipt["handle"],
-        "source": author.source if author else "",
-        "procedure": row.procedure,
-        "version_id": row.version_id,
-        "title": procedure["title"],
-        "step": row.step,
-        "step_text": step["text"],
-        "role": row.role,
-        "points": row.points if isinstance(row, Credit) else 0,
-        "why": row.why if isinstance(row, Credit) else row.detail,
-        "post": row.post,
-        "permalink": receipt["permalink"],
-        "created": receipt["created"],
-        "start": receipt["start"],
-        "end": receipt["end"],
-        "quote": receipt["exact"],
-    }
-
-
-def _receipt(procedure: dict[str, Any], step: dict[str, Any], role: str, post: str) -> dict[str, Any] | None:
-    """The citation of `post` that bears on the step; an amendment's own words come before other words of its post."""
-    own = [c for c in step["citations"] if c["post"] == post]
-    stances = [s["citation"] for s in procedure["stances"] if s["step"] == step["n"] and s["citation"]["post"] == post]
-    found: dict[str, Any] | None = next(iter(stances + own if role == "amended" else own + stances), None)
-    return found
+def _plain(row: Credit | Uncredited) -> dict[str, Any]:
+    """What earned nothing has no points, and its reason in words."""
+    told = asdict(row)
+    return told if isinstance(row, Credit) else {**told, "points": 0, "why": row.detail}
 
 
 # --- authors and identities -----------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +23,30 @@ class VectorIndex:
     ids: tuple[str, ...]
     _faiss: Any
 
-    def search(self, queries: Vectors, k: int) -> list[list[tuple[str, int]]]:
-        """For each int8 query row: up to k (id, cosine in basis points), best first, equal ones by id."""
+    def search(self, queries: Vectors, k: int, allowed: Collection[str] | None = None) -> list[list[tuple[str, int]]]:
+        """For each int8 query row: up to k (id, cosine in basis points), of `allowed` alone if given, best first, equal ones
+        by id."""
         import numpy as np
 
-        wanted, k = k, min(k + TIES, len(self.ids))
-        if k == 0 or len(queries) == 0:
+        reach = (k + TIES if allowed is None else len(self.ids)) if k > 0 else 0
+        if min(reach, len(self.ids), len(queries)) == 0:
             return [[] for _ in range(len(queries))]
-        scores, rows = self._faiss.search(_unit(queries), k)
-        found = [
-            [(self.ids[row], int(np.rint(score * 10_000))) for score, row in zip(line, places, strict=True) if row >= 0]
-            for line, places in zip(scores, rows, strict=True)
-        ]
-        return [sorted(line, key=lambda hit: (-hit[1], hit[0]))[:wanted] for line in found]
+        scores, rows = self._faiss.search(_unit(queries), min(reach, len(self.ids)))
+        cosines = np.rint(scores * 10_000).astype(np.int64)
+        return [self._best(line, places, k, allowed) for line, places in zip(cosines.tolist(), rows.tolist(), strict=True)]
+
+    def _best(self, cosines: list[int], rows: list[int], k: int, allowed: Collection[str] | None) -> list[tuple[str, int]]:
+        """Hits come best first: only runs of equal ones have to be put in order of their ids."""
+        found = [(self.ids[row], cosine) for row, cosine in zip(rows, cosines, strict=True) if row >= 0]
+        if allowed is not None:
+            found = [hit for hit in found if hit[0] in allowed]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def rows(self) -> npt.NDArray[np.float32]:
+        """The unit vectors, one for each id."""
+        import numpy as np
+
+        return np.ascontiguousarray(self._faiss.reconstruct_n(0, len(self.ids))) if self.ids else np.empty((0, 1), dtype=np.float32)
 
     def save(self, folder: Path, name: str) -> None:
         import faiss

@@ -57,6 +57,7 @@ def write_files(files: Files, out: str) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [target / name if into_folder else target for name, _ in files]
         for path, (_, content) in zip(paths, files, strict=True):
+            path.parent.mkdir(exist_ok=True)
             write_atomic(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}", "choose another place with -o") from None

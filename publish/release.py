@@ -1,7 +1,13 @@
-"""A release: an immutable folder with everything published and a manifest with the hash of each file.
+"""A release: an immutable folder with everything published, a manifest with the hash of each file, and a signature.
 
-What is hashed depends on posts, configuration and code alone: no time of the run, no path, no float, a fixed order. Two
-workspaces that hold the same posts get the same root. `local/` is for the readers on this machine and is not hashed.
+    *.jsonl            the records; their hashes make the root (manifest.json)
+    release.car        the same as content-addressed blocks, parquet/ the same as columns
+    datapackage.json   what is there, for whoever finds it without us; LICENCES.txt per source
+    signed.json        the hash of every file, opened from the signed line that stands in log.jsonl
+
+What the root hashes depends on posts, configuration and code alone: no time of the run, no path, no float, a fixed order.
+Two workspaces that hold the same posts get the same root, manifest and CAR, byte for byte; signature and log are outside.
+`local/` is for the readers on this machine and is no part of the release.
 
 A kill at any moment leaves the current release valid: a release is built in a folder of another name, renamed when it
 is whole and synced, and only then does the link `current` change, in one step.
@@ -14,8 +20,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +29,34 @@ from index import snapshot, tables_rewards
 from index.config import Config
 from index.errors import StoreError
 from index.plain import PLAIN_VERSION
+from index.private import MASK_VERSION
 from index.search import FILES as SEARCH_FILES
 from index.search import build_search
 from index.store import Store, canonical_json
 from index.tables_evidence import evidence_records
 from index.tables_outcomes import outcome_records
+from index.tables_private import published_records, refresh_masks, set_quote_chars
 from index.tables_procedures import current_records, outcomes
 from index.workspace import Workspace
+from publish.bodies import FILE as BODIES
+from publish.bodies import write_bodies
+from publish.car import write_car
+from publish.cbor import encode, link_to
+from publish.datapackage import FILE as PACKAGE
+from publish.datapackage import datapackage, licences_text
+from publish.keys import release_key
+from publish.log import FILE as LOG
+from publish.log import EthereumSign, append_release
+from publish.parquet import write_parquet
+from publish.signed import FILE as SIGNED
+from publish.signed import describe_all, files_digest, read_signed, write_signed
 
-SCHEMA = "precipitate/release/1"
+SCHEMA = "precipitate/release/2"
+CAR = "release.car"
+LICENCES = "LICENCES.txt"
 MANIFEST = "manifest.json"
 LOCAL = "local"
+SETTINGS = ("distill", "rewards", "publish")  # what the hashed files depend on
 KEPT = 5  # releases, the current one included
 LOCAL_KEPT = 2  # of these with their local/: a reader that opened the one before may still be reading
 LOCAL_README = """\
@@ -52,29 +75,46 @@ class ReleaseReport:
 
 
 FILES: dict[str, Callable[[Store], Iterable[Any]]] = {
-    "procedures.jsonl": current_records,
+    "procedures.jsonl": published_records,
     "credits.jsonl": tables_rewards.credit_records,
     "evidence.jsonl": evidence_records,
     "posts.jsonl": snapshot.post_rows,
     "outcomes.jsonl": outcomes,
     "reports.jsonl": outcome_records,
     "sources.jsonl": snapshot.source_rows,
+    "scores.jsonl": snapshot.score_rows,
 }
 
 
-def release(workspace: Workspace, store: Store, config: Config, code_version: str) -> ReleaseReport:
-    """Publish what the store holds, if that differs from the current release. To be called under the workspace's lock."""
+def release(
+    workspace: Workspace,
+    store: Store,
+    config: Config,
+    code_version: str,
+    ethereum: EthereumSign | None = None,
+    bodies: Sequence[str] = (),
+) -> ReleaseReport:
+    """Publish what the store holds, if that differs from the current release. To be called under the workspace's lock.
+
+    `ethereum` signs for EIP-191 beside the workspace's own key; `bodies` are sources whose posts go into a body pack.
+    """
     workspace.releases.mkdir(exist_ok=True)
+    set_quote_chars(store, config.publish.quote_chars)
+    refresh_masks(store)
     current = current_number(workspace)
     _clear_unfinished(workspace, current)
     building = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace.releases))
     building.chmod(0o755)
     manifest = write_files(store, building, config, code_version)
     before = workspace.releases / str(current)
-    if is_same(before, manifest):
+    if is_same(before, manifest) and (not bodies or (before / BODIES).exists()):
         shutil.rmtree(building)
         _refresh_local(store, before, config)
         return _report(current, before, manifest, changed=False)
+    dress(building, manifest)
+    if bodies:
+        write_bodies(store, building, bodies)
+    sign(workspace, building, manifest, ethereum)
     _build_local(store, building / LOCAL, config)
     path = _make_current(workspace, building, current + 1)
     _prune(workspace, current + 1)
@@ -86,34 +126,81 @@ def _report(number: int, path: Path, manifest: dict[str, Any], changed: bool) ->
     return ReleaseReport(number, manifest["root"], changed, path, counts)
 
 
+def render_release(report: ReleaseReport) -> str:
+    counts = ", ".join(f"{count:,} {what}" for what, count in report.counts.items())
+    return f"release {report.number}{', new' if report.changed else ', as before'}: {report.root}\n{counts}\nin {report.path}\n"
+
+
 # --- the published files --------------------------------------------------------------------------------------------
 
 
 def write_files(store: Store, folder: Path, config: Config, code_version: str) -> dict[str, Any]:
     """Write the hashed files and their manifest; returns the manifest."""
-    files = {name: _write_lines(folder / name, rows(store)) for name, rows in FILES.items()}
-    manifest = {
-        "schema": SCHEMA,
-        "files": files,
-        "root": sha256(canonical_json(files).encode()),
-        "set_root": set_root((row["id"], row["body_hash"]) for row in snapshot.post_rows(store)),
-        "config": {section: config.digest(section) for section in ("distill", "rewards")},
+    files = {name: write_lines(folder / name, rows(store)) for name, rows in FILES.items()}
+    records = list(current_records(store))
+    facts = {
+        "config": {section: config.digest(section) for section in SETTINGS},
+        "settings": config.settings(*SETTINGS),
         "code": code_version,
         "plain": PLAIN_VERSION,
-        "models": sorted({model for record in current_records(store) for model in record["generator"].get("models", [])}),
+        "mask": MASK_VERSION,
+        "models": sorted({model for record in records for model in record["generator"].get("models", [])}),
         "until": snapshot.newest_post(store),
-    } | _refined(store)
+    } | _refined(records)
+    return write_manifest(folder, files, facts)
+
+
+def write_manifest(folder: Path, files: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The CAR of the files that are there, and manifest.json over all; `facts` say how they were made."""
+    roots = {
+        "root": sha256(canonical_json(files).encode()),
+        "set_root": set_root((row["id"], row["body_hash"]) for row in read_lines(folder, "posts.jsonl")),
+        "procedure_root": procedure_root(read_lines(folder, "procedures.jsonl")),
+    }
+    car = write_car(folder / CAR, {name: read_lines(folder, name) for name in files}, {**roots, **facts})
+    manifest = {"schema": SCHEMA, "files": dict(files), **roots, "car": asdict(car), **facts}
     (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True, indent=1) + "\n", encoding="utf-8")
     return manifest
 
 
-def _refined(store: Store) -> dict[str, Any]:
+def dress(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """What stands beside the hashed files: Parquet, the data package, the licences."""
+    tables = write_parquet(folder, lambda name: read_lines(folder, name))
+    sources = list(read_lines(folder, "sources.jsonl"))
+    package = datapackage(manifest, sources, tables)
+    (folder / PACKAGE).write_text(json.dumps(package, ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    (folder / LICENCES).write_text(licences_text(sources), encoding="utf-8")
+
+
+def sign(workspace: Workspace, folder: Path, manifest: Mapping[str, Any], ethereum: EthereumSign | None = None) -> None:
+    """Enter the release into the workspace's log and put the signed line, its opening and the log into the folder."""
+    names = [path.relative_to(folder).as_posix() for path in _files(folder) if path.is_file()]
+    files = describe_all(folder, [name for name in names if name not in (SIGNED, LOG) and not name.startswith(f"{LOCAL}/")])
+    values = {name: manifest[name] for name in ("set_root", "procedure_root", "root")} | {"files": files_digest(files)}
+    facts = {
+        "config_hash": sha256(canonical_json(manifest["config"]).encode()),
+        "code_version": manifest["code"],
+        "model_hash": sha256(canonical_json(manifest["models"]).encode()),
+    }
+    line, salt = append_release(workspace, release_key(workspace), values, facts, ethereum)
+    write_signed(folder, line, salt, values, files)
+    shutil.copyfile(workspace.folder / LOG, folder / LOG)
+
+
+def _refined(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Which language models refined how many procedures; nothing where none did."""
-    asked = [record["generator"]["refined"]["model"] for record in current_records(store) if "refined" in record["generator"]]
+    asked = [record["generator"]["refined"]["model"] for record in records if "refined" in record["generator"]]
     return {"refined": {model: asked.count(model) for model in sorted(set(asked))}} if asked else {}
 
 
-def _write_lines(path: Path, rows: Iterable[Any]) -> dict[str, Any]:
+def read_lines(folder: Path, name: str) -> Iterator[Any]:
+    """The records of a published file."""
+    with open(folder / name, encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> dict[str, Any]:
     digest, size, records = hashlib.sha256(), 0, 0
     with open(path, "wb") as out:
         for row in rows:
@@ -134,6 +221,14 @@ def set_root(posts: Iterable[tuple[str, str | None]]) -> str:
     for identifier, body_hash in posts:
         if body_hash is not None:
             digest.update(f"{identifier} {body_hash}\n".encode())
+    return "sha256:" + digest.hexdigest()
+
+
+def procedure_root(records: Iterable[Mapping[str, Any]]) -> str:
+    """Do two releases say the same? sha256 over "id version_id CID" lines of all procedures in order of id."""
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(f"{record['id']} {record['version_id']} {link_to(encode(record))}\n".encode())
     return "sha256:" + digest.hexdigest()
 
 
@@ -160,9 +255,19 @@ def tampered(folder: Path) -> list[str]:
         have = _file_hash(folder / name) if name in FILES else "not a file of a release"
         if have != want:
             found.append(f"{folder / name} has hash {have[:12]}…, the manifest says {want[:12]}…")
+    found += [f"{folder / name} is not as it was signed" for name in unsigned(folder)]
     return found + [
         f"{folder / LOCAL / name} is missing" for name in (snapshot.FILE, *SEARCH_FILES) if not (folder / LOCAL / name).exists()
     ]
+
+
+def unsigned(folder: Path) -> list[str]:
+    """Files that are not as signed.json says, signed.json itself where it cannot be read."""
+    try:
+        told = read_signed(folder).files
+    except StoreError:
+        return [SIGNED]
+    return [name for name, entry in told.items() if name not in FILES and _file_hash(folder / name) != entry["sha256"]]
 
 
 def _file_hash(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from publish.text import clean, table, wrap
+from publish.text import clean, emphasised, shortened, table, wrap
 
 STANCES = {"support": "supported", "dissent": "dissented", "amendment": "amended", "alternative": "offered another way"}
 
@@ -64,7 +64,11 @@ def _stance(stance: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _citation(citation: Mapping[str, Any], word: str) -> Iterator[str]:
+    if citation.get("before"):
+        yield from wrap(f"… {citation['before']}", "      ", "      ")
     yield from wrap(f"{word}“{citation['exact']}”", "    ", "      ")
+    if citation.get("after"):
+        yield from wrap(f"{citation['after']} …", "      ", "      ")
     yield f"      {clean(citation['handle'])}, {clean(citation['created'])[:10]}, {clean(citation['permalink'])}"
 
 
@@ -85,11 +89,13 @@ def render_list(rows: Sequence[Mapping[str, Any]]) -> str:
     return table([head, *body], right=frozenset({1, 2, 3, 4}))
 
 
-def render_hits(hits: Iterable[Any], query: str) -> str:
-    """What a search found: objects with the fields of index.search.Hit."""
+def render_hits(hits: Iterable[Any], query: str, bold: bool = False) -> str:
+    """What a search found: objects with the fields of index.search.Hit. `bold`: the words that were asked for stand out."""
     lines: list[str] = []
     for hit in hits:
-        lines += [f"{hit.id}  {clean(hit.title)}  ({hit.steps} steps)"]
-        lines += wrap(f"step {hit.step}: “{hit.quote}”", "  ", "    ")
+        found = {getattr(hit, name)[start:end].casefold() for name, spans in hit.highlights.items() for start, end in spans}
+        mark = found if bold else set()
+        lines += [f"{hit.id}  {emphasised(clean(hit.title), mark)}  ({hit.steps} steps)"]
+        lines += [emphasised(line, mark) for line in wrap(f"step {hit.step}: “{hit.quote}”", "  ", "    ")]
         lines += [f"    {clean(hit.handle)}, {hit.created[:10]}, {clean(hit.permalink)}", ""]
-    return "\n".join(lines).rstrip() + "\n" if lines else f"Nothing found for “{clean(query)}”.\n"
+    return "\n".join(lines).rstrip() + "\n" if lines else f"Nothing found for “{shortened(query)}”.\n"

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 WIDEST = 100
@@ -18,6 +18,17 @@ def clean(text: str) -> str:
     """One line of what can be seen."""
     seen = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
     return " ".join(_BLANK.sub("", seen).split())
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """One line of what can be seen, cut where it is long."""
+    line = clean(text[: most * 10])
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def emphasised(line: str, words: Collection[str]) -> str:
+    """A cleaned line with these words (in small letters) in bold, for a terminal."""
+    return re.sub(r"\w+", lambda word: f"\x1b[1m{word[0]}\x1b[22m" if word[0].casefold() in words else word[0], line) if words else line
 
 
 def to_json(value: Any) -> str:

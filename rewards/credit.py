@@ -28,6 +28,7 @@ from typing import Any
 
 from index.config import RewardsConfig
 from index.records import Credit
+from index.tables_rewards import LIKE_KINDS as LIKE_KINDS
 from index.tables_rewards import Uncredited
 from rewards.facts import Evidence, PostFacts, Report
 from rewards.hearing import Heard, Person, Told, Voice, hear, once, reported
@@ -39,7 +40,6 @@ __all__ = ["POINTS_PER_STEP", "ROLES", "Earned", "Evidence", "PostFacts", "earn"
 
 POINTS_PER_STEP = 1_000_000
 LIKE_LEVELS = 5  # a level needs twice the likes of the one before: 1, 3, 7, 15, 31
-LIKE_KINDS = ("like", "heart", "+1")
 ROLES = ("first_said", "amended", "objected", "confirmed", "asked", "outcome", "worked", "supported", "composed", "liked")
 FULL = 10_000
 VOUCHES = 5  # steps that an account vouches for at its full trust

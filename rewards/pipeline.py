@@ -41,9 +41,10 @@ def credits_by(store: Store, weights: RewardsConfig) -> tuple[list[dict[str, Any
 
 
 def read_procedures(store: Store) -> list[dict[str, Any]]:
-    from index.tables_procedures import current_records
+    """Current procedures as they are published, so that whoever holds a release gets the same credits."""
+    from index.tables_private import published_records
 
-    records: list[dict[str, Any]] = current_records(store)
+    records = list(published_records(store))
     for record in records:
         if record["schema"] != PROCEDURE_SCHEMA:
             raise StoreError(

@@ -38,6 +38,21 @@ def personal_hash(text: str) -> bytes:
     return keccak256(b"\x19Ethereum Signed Message:\n%d" % len(data) + data)
 
 
+def personal_sign(secret: bytes, text: str) -> tuple[str, str]:
+    """(checksummed address, signature) of a key of 32 bytes over this text, as a wallet would make them."""
+    from coincurve import PrivateKey
+
+    key = PrivateKey(secret)
+    signature = key.sign_recoverable(personal_hash(text), hasher=None)
+    address = checksum_address("0x" + keccak256(key.public_key.format(compressed=False)[1:])[-20:].hex())
+    return address, "0x" + (signature[:64] + bytes([signature[64] + 27])).hex()
+
+
+def recover_text(text: str, signature: str) -> str:
+    """The checksummed address whose key made this signature ('0x…'). Raises ClaimError where none can have."""
+    return recover(text, parse_signature(signature))
+
+
 def recover(text: str, signature: bytes, what: str = "signature") -> str:
     """The checksummed address whose key signed this text. Raises ClaimError where no key can have made the signature."""
     from coincurve import PublicKey

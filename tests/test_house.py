@@ -23,6 +23,7 @@ TOP = {
 HEAVY = {
     *(
         "coincurve",
+        "cryptography",
         "duckdb",
         "eth_hash",
         "faiss",

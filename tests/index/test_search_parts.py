@@ -162,6 +162,43 @@ def test_hostile_queries_break_nothing(words: Path, query: str) -> None:
     assert set(lexical.search(words, query, 5)) <= {name for name, _, _ in DOCUMENTS}
 
 
+def test_what_was_stored_comes_back(tmp_path: Path) -> None:
+    rows = [lexical.Document(f"id {n}", "t", "b", "x" * n + "ö\x00🙂") for n in range(5)]
+    lexical.build(tmp_path / "index", rows)
+    opened = lexical.Lexical(tmp_path / "index")
+    assert opened.stored(["id 3", "id 0"]) == {"id 3": rows[3].stored, "id 0": rows[0].stored}
+    assert opened.stored([]) == {}
+
+
+def test_only_what_is_allowed_is_found(words: Path) -> None:
+    opened = lexical.Lexical(words)
+    assert opened.search("apply", 3, frozenset("fdz")) == ["d", "f"]
+    assert opened.search("apply", 1, frozenset("f")) == ["f"]
+    assert opened.search("apply", 9, frozenset()) == []
+
+
+def test_an_index_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be searched") as told:
+        lexical.Lexical(tmp_path / "nothing")
+    assert "precipitate run" in told.value.way_out
+
+
+def test_matches_are_by_stem() -> None:
+    text = "Apply: applying applicants’ GRANTS, grant_x"
+    spans = lexical.matches(text, frozenset(lexical.stems("apply grant")))
+    assert [text[a:b] for a, b in spans] == ["Apply", "applying", "GRANTS", "grant_x"]
+    assert lexical.matches(text, frozenset()) == []
+
+
+def test_only_allowed_vectors_are_found(tmp_path: Path) -> None:
+    points = rows(20)
+    index = vectors.build([f"id {n:02}" for n in range(20)], points)
+    allowed = {"id 03", "id 17"}
+    (found,) = index.search(points[:1], 5, allowed)
+    assert {name for name, _ in found} == allowed
+    assert found == [hit for hit in index.search(points[:1], 20)[0] if hit[0] in allowed]
+
+
 @pytest.mark.parametrize("query", ['"kayak"', "kayak)", "title:kayak", "kayak^9", "+kayak -nothing", "kayak~2"])
 def test_signs_in_a_query_mean_nothing(words: Path, query: str) -> None:
     assert lexical.search(words, query, 1) == ["kayak"]

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from index.config import Config
-from index.search import Hit, _fuse, build_search, search, telling_words
+from index.embed import DIMENSIONS
+from index.errors import StoreError, UnknownName, UsageError
+from index.facets import Filters
+from index.search import Hit, Searcher, build_search, search, telling_words
 from index.snapshot import FILE, build_snapshot
 from index.store import Store
 from index.workspace import Workspace
@@ -36,7 +39,7 @@ def folder(workspace: Workspace, store: Store, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.embed.encoder", lambda name: ToyEncoder())
+    monkeypatch.setattr("index.query.asker", lambda name: ToyEncoder())
 
 
 def by_words(folder: Path, query: str, k: int = 5) -> list[Hit]:
@@ -70,9 +73,125 @@ def test_as_many_as_asked_for(folder: Path, encoder: None) -> None:
     assert len({hit.id for hit in search(folder, QUESTION, 100, Config())}) == len(search(folder, QUESTION, 100, Config()))
 
 
-def test_equal_places_go_by_id() -> None:
-    assert _fuse([["b", "a"], ["a", "b"]]) == [("a", 16393 + 16129), ("b", 16393 + 16129)]
-    assert [name for name, _ in _fuse([["z", "y"], ["x"]])] == ["x", "z", "y"]
+# --- filters --------------------------------------------------------------------------------------------------------
+
+
+def ids(folder: Path, **filters: Any) -> set[str]:
+    return {hit.id for hit in search(folder, QUESTION, 100, Config(), filters=Filters(**filters))}
+
+
+def test_filters_keep_what_passes_and_nothing_else(folder: Path, encoder: None) -> None:
+    """By each kind of filter: exactly the procedures of the unfiltered list that the records say pass."""
+    searcher = Searcher(folder, Config().distill.model)
+    records = searcher.records(sorted(searcher.facets.procedures))
+    every = ids(folder)
+    assert len(every) > 5
+    handles = {i: {c["handle"] for s in r["steps"] for c in s["citations"]} for i, r in records.items()}
+    days = {i: {c["created"][:10] for s in r["steps"] for c in s["citations"]} for i, r in records.items()}
+    assert ids(folder, authors=["wrenfield"]) == {i for i in records if "wrenfield" in handles[i]} != set()
+    assert ids(folder, authors=["wrenfield@forum.harbourside.example", "jun_mesh"]) == {
+        i for i in records if {"wrenfield", "jun_mesh"} & handles[i]
+    }
+    assert ids(folder, since="2025-04") == {i for i in every if max(days[i]) >= "2025-04"} < every
+    assert ids(folder, until="2025-03") == {i for i in every if min(days[i]) < "2025-04"} < every
+    assert ids(folder, since="2025-05-01", until="2025") == {i for i in every if any("2025-05-01" <= d < "2026" for d in days[i])}
+    assert ids(folder, statuses=["Draft"]) == every
+    for name in ("discourse:forum.harbourside.example", "forum.harbourside.example", "https://forum.harbourside.example/"):
+        assert ids(folder, sources=[name]) == every
+    assert ids(folder, statuses=["draft"], authors=["wrenfield"], until="2001") == set()
+
+
+def test_filters_see_past_the_first_places(folder: Path, encoder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What passes a filter is found although sixty others stand before it."""
+    monkeypatch.setattr("index.search.DEPTH", 1)
+    searcher = Searcher(folder, Config().distill.model)
+    for identifier, facet in searcher.facets.procedures.items():
+        found = searcher.search(QUESTION, 50, filters=Filters(authors=facet["authors"][:1]))
+        assert found and all(facet["authors"][0] in searcher.facets.procedures[hit.id]["authors"] for hit in found), identifier
+
+
+def test_tags_are_those_of_the_threads(store: Store, tmp_path: Path, encoder: None) -> None:
+    store.execute("UPDATE threads SET tags = ['Rare-Tag', 'odd'], category = 'Curious' WHERE id LIKE '%/t/41'")
+    build_search(store, tmp_path)
+    found = {tag: ids(tmp_path, tags=[tag]) for tag in ("rare-tag", "ODD", "curious")}
+    assert len(found["rare-tag"]) == 1 and len(set(map(frozenset, found.values()))) == 1
+    with pytest.raises(UnknownName, match="no tag named 'rare-tg'") as told:
+        ids(tmp_path, tags=["rare-tg"])
+    assert "rare-tag" in told.value.way_out
+
+
+@pytest.mark.parametrize(
+    ("filters", "error", "way_out"),
+    [
+        ({"authors": ["wrenfeild"]}, UnknownName, "wrenfield"),
+        ({"sources": ["forum.harborside.example"]}, UnknownName, "discourse:forum.harbourside.example"),
+        ({"statuses": ["draught"]}, UnknownName, "draft"),
+        ({"since": "last week"}, UsageError, "2024-05-01"),
+        ({"until": "2024-5"}, UsageError, "2024-05-01"),
+        ({"authors": ["\x1b[31m" * 10]}, UnknownName, "nearest"),
+    ],
+)
+def test_unknown_values_are_answered_with_known_ones(folder: Path, filters: dict[str, Any], error: type[Exception], way_out: str) -> None:
+    with pytest.raises(error) as told:
+        search(folder, QUESTION, 5, Config(), True, Filters(**filters))
+    assert way_out in told.value.way_out  # type: ignore[attr-defined]
+
+
+def test_a_handle_of_two_authors_lists_both(folder: Path) -> None:
+    searcher = Searcher(folder, Config().distill.model)
+    one, two = sorted(searcher.facets.authors)[:2]
+    searcher.facets.authors[two] = searcher.facets.authors[one].upper()  # type: ignore[index]
+    with pytest.raises(UsageError, match="is 2 authors") as told:
+        searcher.facets.allowed(Filters(authors=[searcher.facets.authors[one].title()]))
+    assert one in told.value.way_out and two in told.value.way_out
+
+
+# --- highlights and edges -------------------------------------------------------------------------------------------
+
+
+def test_highlights_are_the_words_that_were_asked_for(folder: Path) -> None:
+    hit = by_words(folder, "How do I find sponsors with standing?")[0]
+    marked = {name: [getattr(hit, name)[a:b].casefold() for a, b in spans] for name, spans in hit.highlights.items()}
+    assert "sponsor" in marked["quote"] and "standing" in marked["quote"]
+    assert not {"i", "how", "do", "with"} & {word for words in marked.values() for word in words}
+
+
+def test_a_release_without_facets_says_what_to_do(folder: Path) -> None:
+    (folder / "facets.json").write_text("{}")
+    with pytest.raises(StoreError, match="another version") as told:
+        by_words(folder, QUESTION)
+    assert "precipitate run" in told.value.way_out
+
+
+@pytest.mark.parametrize("query", ["\x00\x1b[2J\u202e", "grant " * 20_000, "\ud800 grant", "🙂" * 100_000, "\n\t grant"])
+def test_hostile_questions_are_answered(folder: Path, encoder: None, query: str) -> None:
+    assert len(search(folder, query, 3, Config())) <= 3
+
+
+def test_a_score_is_what_it_is_said_to_be(folder: Path, encoder: None) -> None:
+    """Two fifths of the goal's cosine, three of the nearest passage's, and up to 1,000 for words; ties by id."""
+    searcher = Searcher(folder, Config().distill.model)
+    ranked = searcher.rank(QUESTION)
+    words = dict(searcher._words.scores(telling_words(QUESTION), 100))
+    assert len(ranked) > 5
+    for entry in ranked:
+        share = 1000 * words.get(entry.id, 0) // max(words.values())
+        assert entry.score == (2 * entry.goal_bp + 3 * entry.passage_bp) // 5 + share
+        assert entry.passage in searcher.facets.citing and entry.id in searcher.facets.citing[entry.passage]
+    assert ranked == sorted(ranked, key=lambda entry: (-entry.score, entry.id))
+    assert [hit.score for hit in search(folder, QUESTION, 100, Config())] == [entry.score for entry in ranked]
+
+
+def test_an_answer_needs_words_or_meaning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector index answers with something all the same: what is far from the question is not shown."""
+
+    class Nowhere:
+        def encode(self, texts: Sequence[str]) -> Any:
+            return np.full((len(texts), DIMENSIONS), -1, dtype=np.int8)
+
+    monkeypatch.setattr("index.query.asker", lambda name: Nowhere())
+    assert search(folder, "zzzyqx", 5, Config()) == []
+    assert {hit.id for hit in search(folder, QUESTION, 50, Config())} == {hit.id for hit in by_words(folder, QUESTION, 50)}
 
 
 @pytest.mark.parametrize("query", ["", "   ", "?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
@@ -93,7 +212,7 @@ def test_long_question_is_answered_at_once(folder: Path) -> None:
 
 
 def test_empty_index_asks_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.embed.encoder", lambda name: pytest.fail("the model was loaded for nothing"))
+    monkeypatch.setattr("index.query.asker", lambda name: pytest.fail("the model was loaded for nothing"))
     with Store(tmp_path / "work.duckdb") as store:
         build_snapshot(store, tmp_path / FILE)
         build_search(store, tmp_path)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from distill.versions import version_id
 from index.config import Config
 from index.embed import DIMENSIONS
 from index.store import Store
@@ -60,7 +61,7 @@ def _record(thread: StoredThread) -> dict[str, Any] | None:
         return None
     post, items = found
     steps = [_step(n, post, thread, start, end) for n, (start, end) in enumerate(items, start=1)]
-    digest = hashlib.sha256(repr(steps).encode()).hexdigest()
+    digest = version_id(thread.title, steps)
     return {
         "schema": "precipitate/procedure/1",
         "id": "sop-" + hashlib.sha256(thread.id.encode()).hexdigest()[:12],

@@ -1,0 +1,219 @@
+"""Search: quality on 100 questions, and how long an answer takes.
+
+    python -m bench.search WORKSPACE [--labels bench/labels/questions.jsonl] [--fts PYTHON] [--cold 10]
+
+WORKSPACE holds the three forums, distilled and released (others in it are taken out of every list: nobody labelled them).
+Prints nDCG@10 of words (BM25), meaning (vectors), what `precipitate search` does with both, both fused by rank as it was
+before, a plain FAISS scan of the goals, and DuckDB's own full-text search; then how long each takes in one process, and
+how long the whole command takes in a new one, as wall time and as processor time, since machines are shared.
+
+DuckDB's fts extension is packaged for DuckDB 1.5 only, so it runs by another Python: make it with
+`python3 -m venv fts && fts/bin/pip install duckdb==1.5.5 duckdb-extension-fts==1.5.5`, and give --fts fts/bin/python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from index.embed import PACKAGED
+from index.query import asker
+from index.search import DEPTH, MIN_COSINE_BP, Searcher, telling_words
+from index.snapshot import current_release
+from index.workspace import find_workspace
+
+HOME = Path(__file__).parent.parent
+LABELS = HOME / "bench" / "labels" / "questions.jsonl"
+PLACES = 10
+RRF = 60  # Cormack et al. 2009
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    text: str
+    answers: frozenset[str]  # procedures of the labelled threads
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--labels", type=Path, default=LABELS)
+    parser.add_argument("--fts", metavar="PYTHON")
+    parser.add_argument("--cold", type=int, default=10, metavar="N")
+    arguments = parser.parse_args()
+    workspace = find_workspace(arguments.workspace)
+    searcher = Searcher(current_release(workspace) / "local", PACKAGED)
+    records = searcher.records(sorted(searcher.facets.procedures))
+    questions, judged = read_questions(arguments.labels, records)
+    ways = systems(searcher)
+    if arguments.fts:
+        ways["DuckDB full-text search"] = fulltext(arguments.fts, records, [question.text for question in questions])
+    print(f"{len(questions)} questions, {len(judged)} SOPs of the forums that they are about, {len(records)} in all")
+    print(f"{'':34}nDCG@10   first right   p50 ms   p95 ms   processor ms")
+    for name, way in ways.items():
+        print_row(name, way, questions, judged)
+    if arguments.cold:
+        print_cold(workspace.root, [question.text for question in questions[:: max(1, len(questions) // arguments.cold)]])
+
+
+def read_questions(path: Path, records: Mapping[str, Mapping[str, Any]]) -> tuple[list[Question], frozenset[str]]:
+    """Questions that some procedure answers, and the procedures of the labelled sources."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    of_thread: dict[str, set[str]] = {}
+    for identifier, record in records.items():
+        for thread in record["threads"]:
+            of_thread.setdefault(thread, set()).add(identifier)
+    questions = []
+    for row in rows:
+        answers = frozenset().union(*(of_thread.get(thread, set()) for thread in row["threads"]))
+        if answers:
+            questions.append(Question(row["question"], answers))
+        else:
+            print(f"left out, no SOP of its threads here: {row['question']}", file=sys.stderr)
+    sources = {thread.rpartition("/t/")[0] for row in rows for thread in row["threads"]}
+    return questions, frozenset(i for i, r in records.items() if sources & {entry["source"] for entry in r["sources"]})
+
+
+# --- the ways to search ---------------------------------------------------------------------------------------------
+
+Way = Callable[[str], Sequence[str]]
+
+
+def systems(searcher: Searcher) -> dict[str, Way]:
+    def words(text: str) -> list[str]:
+        return [entry.id for entry in searcher.rank(text, words_only=True)]
+
+    def meaning(text: str) -> list[str]:
+        goals, passages = searcher.by_meaning(text)
+        scores = {i: 2 * goals.get(i, 0) + 3 * passages.get(i, (0, ""))[0] for i in {*goals, *passages}}
+        return sorted((i for i in scores if scores[i] >= MIN_COSINE_BP), key=lambda i: (-scores[i], i))
+
+    def fused(text: str) -> list[str]:
+        return [entry.id for entry in searcher.rank(text)]
+
+    def by_rank(text: str) -> list[str]:
+        goals, passages = searcher.by_meaning(text)
+        lists = [
+            searcher._words.search(telling_words(text), RRF),
+            sorted(goals, key=lambda i: (-goals[i], i))[:RRF],
+            sorted(passages, key=lambda i: (-passages[i][0], i))[:RRF],
+        ]
+        scores: dict[str, int] = {}
+        for names in lists:
+            for place, name in enumerate(names, start=1):
+                scores[name] = scores.get(name, 0) + 1_000_000 // (RRF + place)
+        return sorted(scores, key=lambda i: (-scores[i], i))
+
+    def scan(text: str) -> list[str]:
+        return [name for name, _ in searcher._goals.search(asker(PACKAGED).encode([text]), DEPTH)[0]]
+
+    def answered(text: str) -> list[str]:
+        return [hit.id for hit in searcher.search(text, PLACES)]
+
+    return {
+        "words (BM25)": words,
+        "meaning (goals and passages)": meaning,
+        "both, as `search` ranks": fused,
+        "both, fused by rank (RRF)": by_rank,
+        "plain FAISS scan of goals": scan,
+        "both, with quotes and highlights": answered,
+    }
+
+
+FTS = """
+import json, sys, time, duckdb, duckdb_extension_fts
+from pathlib import Path
+told = json.load(sys.stdin)
+c = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+(path,) = Path(duckdb_extension_fts.__file__).parent.rglob("fts.duckdb_extension")
+c.execute(f"LOAD '{path}'")
+c.execute("CREATE TABLE docs (id VARCHAR, title VARCHAR, body VARCHAR)")
+c.executemany("INSERT INTO docs VALUES (?, ?, ?)", told["docs"])
+c.execute("PRAGMA create_fts_index('docs', 'id', 'title', 'body', stemmer = 'english', stopwords = 'english')")
+ask = "SELECT id FROM (SELECT id, fts_main_docs.match_bm25(id, ?) AS score FROM docs) WHERE score IS NOT NULL ORDER BY score DESC, id LIMIT 300"
+out = []
+for text in told["questions"]:
+    begun, used = time.perf_counter(), time.process_time()
+    found = [row[0] for row in c.execute(ask, [text]).fetchall()]
+    out.append([found, time.perf_counter() - begun, time.process_time() - used])
+print(json.dumps(out))
+"""
+
+
+@dataclass
+class Replayed:
+    """Answers that another process gave, with the times it took for them."""
+
+    answers: dict[str, Sequence[str]]
+    times: dict[str, tuple[float, float]]
+
+    def __call__(self, text: str) -> Sequence[str]:
+        return self.answers[text]
+
+
+def fulltext(python: str, records: Mapping[str, Mapping[str, Any]], texts: Sequence[str]) -> Replayed:
+    docs = [[i, f"{r['title']}\n{r['goal']}", "\n".join(step["text"] for step in r["steps"])] for i, r in records.items()]
+    done = subprocess.run([python, "-c", FTS], input=json.dumps({"docs": docs, "questions": texts}), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{python} could not run DuckDB's fts: {done.stderr.strip().splitlines()[-1]}")
+    rows = dict(zip(texts, json.loads(done.stdout), strict=True))
+    return Replayed({t: row[0] for t, row in rows.items()}, {t: (row[1], row[2]) for t, row in rows.items()})
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def ndcg(ranked: Sequence[str], answers: frozenset[str]) -> float:
+    gain = sum(1 / math.log2(place + 1) for place, name in enumerate(ranked[:PLACES], start=1) if name in answers)
+    return gain / sum(1 / math.log2(place + 1) for place in range(1, min(PLACES, len(answers)) + 1))
+
+
+def print_row(name: str, way: Way, questions: Sequence[Question], judged: frozenset[str]) -> None:
+    way(questions[0].text)  # what is opened lazily is open now
+    gains, first, walls, processor = [], 0, [], []
+    for question in questions:
+        begun, used = time.perf_counter(), time.process_time()
+        found = way(question.text)
+        wall, cpu = time.perf_counter() - begun, time.process_time() - used
+        if isinstance(way, Replayed):
+            wall, cpu = way.times[question.text]
+        ranked = [identifier for identifier in found if identifier in judged]
+        gains.append(ndcg(ranked, question.answers))
+        first += bool(ranked) and ranked[0] in question.answers
+        walls.append(1000 * wall)
+        processor.append(1000 * cpu)
+    cut = statistics.quantiles(walls, n=20)
+    figure = f"{statistics.mean(gains):7.3f}{first:>10} of {len(questions)}"
+    print(f"{name:34}{figure}{statistics.median(walls):9.1f}{cut[18]:9.1f}{statistics.mean(processor):12.1f}", flush=True)
+
+
+def print_cold(root: Path, texts: Sequence[str]) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    walls, processor = [], []
+    for text in texts:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, str(HOME / "cli.py"), "search", text], cwd=root, env=environment, check=True, capture_output=True)
+        walls.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    load = os.getloadavg()[0]
+    print(
+        f"`precipitate search` in a new process, {len(texts)} times: p50 {statistics.median(walls):.2f} s, worst {max(walls):.2f} s; "
+        f"processor {statistics.median(processor):.2f} s (load {load:.1f} on {os.cpu_count()} cores)"
+    )
+
+
+if __name__ == "__main__":
+    main()

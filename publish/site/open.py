@@ -1,0 +1,50 @@
+"""What a site is made of, opened from a workspace: the current release and the files of allocated rounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from index import vectors
+from index.errors import StoreError
+from index.snapshot import FILE, Snapshot, current_release
+from index.workspace import Workspace
+from publish import __version__
+from publish.exports import read_records
+from publish.site.data import SiteData
+
+ROUND_SCHEMA = "precipitate/round/"
+
+
+@contextmanager
+def open_site(workspace: Workspace, title: str) -> Iterator[tuple[SiteData, tuple[Sequence[str], Any]]]:
+    """The data of all pages, and the goals' unit vectors (ids, rows)."""
+    release = current_release(workspace)
+    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    goals = vectors.load(release / "local", "goals")
+    with Snapshot(release / "local" / FILE) as snapshot:
+        data = SiteData(
+            title=title,
+            root=manifest["root"],
+            made_by=f"precipitate {__version__}",
+            until=manifest.get("until") or "",
+            snapshot=snapshot,
+            credits=read_records(release, "credits.jsonl"),
+            rounds=_rounds(workspace),
+        )
+        yield data, (goals.ids, goals.rows())
+
+
+def _rounds(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every allocated round's file, by name. Raises StoreError where one is damaged."""
+    found = []
+    for path in sorted(workspace.rounds.glob("*.json")) if workspace.rounds.is_dir() else ():
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StoreError(f"{path} is damaged: {error}", f"run `precipitate round allocate {path.stem}` again") from None
+        if isinstance(value, dict) and str(value.get("schema", "")).startswith(ROUND_SCHEMA) and "allocations" in value:
+            found.append(value)
+    return found
