@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 Earn = Callable[[Sequence[Row], Sequence[Row], Config], list[dict[str, Any]]]  # procedures, evidence → author, step, role, points…
 Settle = Callable[[Sequence[Row], Config], list[dict[str, Any]]]
 Texts = Callable[[Sequence[str]], dict[str, str]]  # post ids → masked plain text of those that are held
-CREDITED = ("author", "procedure", "version_id", "step", "role", "points", "post", "why")
+CREDITED = ("author", "procedure", "version_id", "step", "role", "points", "post")  # what a credit comes to; `why` is told in words
 BATCH = 500  # posts asked for at once
 ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 

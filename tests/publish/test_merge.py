@@ -20,12 +20,12 @@ from index.workspace import Workspace, init_workspace
 from publish.merge import MergeReport, _forged, merge
 from publish.release import release
 from publish.verify import Means, verify
-from rewards.pipeline import recompute
+from rewards.recompute import recompute, settled
 from tests.conftest import FORUM
 from tests.publish.conftest import fill, refresh
 from tests.publish.test_verify import edit, resign
 
-MEANS = Means(recompute)
+MEANS = Means(recompute, settled)
 SOURCE = "discourse:forum.harbourside.example"
 
 
@@ -92,7 +92,7 @@ def test_what_was_taken_back_is_nowhere_in_it(three: list[tuple[str, Path]], tmp
     rows = {row["id"]: row for row in map(json.loads, (report.path / "posts.jsonl").read_text().splitlines())}
     gone = [post for post, row in rows.items() if row["state"] == "author_deleted" and row["body_hash"] is None]
     assert gone and report.taken_back["c"] >= 1
-    told = "".join((report.path / name).read_text() for name in ("procedures.jsonl", "credits.jsonl", "facts.jsonl"))
+    told = "".join((report.path / name).read_text() for name in ("procedures.jsonl", "credits.jsonl", "evidence.jsonl"))
     assert not any(f'"{post}"' in told for post in gone)
     assert any("taken back" in entry.why for entry in report.left_out)
 
@@ -147,4 +147,4 @@ def test_made_up_quotes_do_not_enter_where_the_posts_are_known(three: list[tuple
 
     posts[cited]["plain_hash"] = hashlib.sha256(b"other words").hexdigest()
     assert _forged(first, posts, texts) == f"a quote of {cited} is not in that post"
-    assert join(tmp_path / "m", three, Means(recompute, texts=texts)).counts["procedures"] > 0
+    assert join(tmp_path / "m", three, Means(recompute, settled, texts=texts)).counts["procedures"] > 0

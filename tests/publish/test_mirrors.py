@@ -29,7 +29,7 @@ from publish.mirrors import fetch_http, newest_in, publish_folder, publish_http
 from publish.release import release
 from publish.review import review
 from publish.verify import Means
-from rewards.pipeline import recompute
+from rewards.recompute import recompute
 from tests.publish.conftest import refresh
 
 SOURCE = "discourse:forum.harbourside.example"

@@ -29,7 +29,7 @@ from publish.optout import import_optouts, list_optouts, opt_out, optout_text
 from publish.release import release
 from publish.verify import Means, verify
 from rewards.identities import find_author
-from rewards.pipeline import recompute
+from rewards.recompute import recompute
 from rewards.signatures import personal_sign, recover_text
 from tests.publish.conftest import refresh
 from tests.publish.test_verify import SOURCE, findings

@@ -24,7 +24,7 @@ from tests.conftest import FORUM, HOME
 from tests.publish.conftest import fill, refresh
 
 HASHED = (
-    *("procedures.jsonl", "credits.jsonl", "posts.jsonl", "outcomes.jsonl", "sources.jsonl", "facts.jsonl", "scores.jsonl"),
+    *("procedures.jsonl", "credits.jsonl", "posts.jsonl", "outcomes.jsonl", "sources.jsonl", "evidence.jsonl", "scores.jsonl"),
     "release.car",
 )
 SOURCE = "discourse:forum.harbourside.example"

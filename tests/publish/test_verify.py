@@ -29,12 +29,12 @@ from publish.signed import FILE as SIGNED
 from publish.signed import PIECE
 from publish.targets import opened, unzip, zip_release
 from publish.verify import Means, Verification, verify
-from rewards.pipeline import recompute
+from rewards.recompute import recompute
 from rewards.signatures import personal_sign, recover_text
 from tests.publish.conftest import refresh
 
 SOURCE = "discourse:forum.harbourside.example"
-MEANS = Means(recompute, recover_text, rebuild=lambda store, config: refresh(store))
+MEANS = Means(recompute, recover=recover_text, rebuild=lambda store, config: refresh(store))
 
 
 @pytest.fixture
@@ -143,11 +143,11 @@ def test_a_changed_line_and_a_changed_block_are_told_by_their_number(folder: Pat
 
 
 def test_files_that_are_missing_added_or_cut(folder: Path) -> None:
-    (folder / "facts.jsonl").unlink()
+    (folder / "evidence.jsonl").unlink()
     (folder / "extra.txt").write_text("hello")
     (folder / "release.car").write_bytes((folder / "release.car").read_bytes()[:-7])
     found = {(f.file, f.what.split(",")[0].split(":")[0]) for f in findings(verify(folder, MEANS))}
-    assert {("facts.jsonl", "it is missing"), ("extra.txt", "it is no part of what was signed")} <= found
+    assert {("evidence.jsonl", "it is missing"), ("extra.txt", "it is no part of what was signed")} <= found
     assert any(file == "release.car" for file, _ in found)
 
 
@@ -355,7 +355,7 @@ def test_a_release_made_otherwise_is_found_by_making_it_anew(workspace: Workspac
 
     edit(folder, "procedures.jsonl", drop)
     known = [json.loads(line) for line in (folder / "procedures.jsonl").read_text().splitlines()]
-    facts = [json.loads(line) for line in (folder / "facts.jsonl").read_text().splitlines()]
+    facts = [json.loads(line) for line in (folder / "evidence.jsonl").read_text().splitlines()]
     (first,) = [record for record in known if record["id"] == known[0]["id"]]
     keep = {(c["procedure"], c["step"], c["author"], c["role"]): c for c in recompute(known, facts, Config())}
 
@@ -427,7 +427,7 @@ def test_hostile_lines_are_findings_not_errors(workspace: Workspace, folder: Pat
     for text in ('{"a": 1.5}\n', "[1]\n", '{"id": "sop-x"}\n', '{"b":1,"a":2}\n', "\n", '{"id":1}\n{"id":1}\n', "[" * 5000 + "\n"):
         (folder / "procedures.jsonl").write_text(text)
         assert not verify(folder, MEANS).sound
-    for name in ("posts.jsonl", "scores.jsonl", "facts.jsonl", "credits.jsonl", "outcomes.jsonl", "sources.jsonl"):
+    for name in ("posts.jsonl", "scores.jsonl", "evidence.jsonl", "credits.jsonl", "outcomes.jsonl", "sources.jsonl"):
         held = (folder / name).read_bytes()
         (folder / name).write_text('{"id":[],"thread":{},"post":null}\n')
         assert not verify(folder, MEANS).sound
