@@ -218,8 +218,8 @@ def replace_evidence(store: Store, records: Mapping[tuple[str, str], Mapping[str
 
 
 def evidence_records(store: Store, kind: str | None = None) -> list[dict[str, Any]]:
-    """What the credits were computed from, for the release: one line each, in order of kind and key."""
-    rows = store.execute("SELECT record FROM credit_evidence WHERE ? IS NULL OR kind = ? ORDER BY kind, key", [kind, kind])
+    """What the credits were computed from, for the release: one line each, in order of kind and text."""
+    rows = store.execute("SELECT record FROM credit_evidence WHERE ? IS NULL OR kind = ? ORDER BY kind, record", [kind, kind])
     return [json.loads(text) for (text,) in rows]
 
 

@@ -71,7 +71,7 @@ def test_three_releases_in_all_six_orders_make_one_root(three: list[tuple[str, P
     assert len({(report.path / "release.car").read_bytes() for report in made}) == 1
     told = verify(made[0].path, MEANS)
     assert told.sound, [f for level in told.levels for f in level.findings]
-    assert told.levels[2].checked["credits"] > 50
+    assert told.levels[2].checked["credits"] > 10
     alone = [json.loads((folder / "manifest.json").read_text())["files"]["procedures.jsonl"]["records"] for _, folder in three]
     assert made[0].counts["procedures"] > max(alone)
 
