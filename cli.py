@@ -934,7 +934,10 @@ def _handles(store: Store) -> dict[str, str]:
 def round_import(
     name: Annotated[str, typer.Argument(help="The round.")],
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with the columns voter,contributor,amount and maybe trust.")],
-    kind: Annotated[str, typer.Option("--as", help="What it lists: votes, vouches (voter,contributor), stamps (account,score) or stake (account,amount).")] = "votes",
+    kind: Annotated[
+        str,
+        typer.Option("--as", help="What it lists: votes, vouches (voter,contributor), stamps (account,score) or stake (account,amount)."),
+    ] = "votes",
     as_json: Json = False,
 ) -> int:
     """Example: precipitate round import r1 contributions.csv

@@ -68,6 +68,9 @@ def test_teams_opt_outs_and_lists(filled: Workspace, run: Runner) -> None:
     assert result.exit_code == 3 and "2 added" in result.stdout and "formula" in result.stdout
     told = run.json("round", "allocate", "r1")
     assert [a["handle"] for a in told["allocations"]] == ["wrenfield"] and len(told["payouts"]) == 2
-    assert any("the round asks for 20" in entry["reason"] for entry in told["excluded"])
+    assert run("round", "new", "r2", "--token", TOKEN, "--budget", "1000", "--stamps", "40").exit_code == 0
+    assert run("round", "import", "r2", "stamps.csv", "--as", "stamps").exit_code == 3
+    (out,) = run.json("round", "freeze", "r2")["excluded"].values()
+    assert out == "a stamp score of 31.5, the round asks for 40"
     assert run.json("round", "audit", "r1")["well"]
     assert json.loads((filled.rounds / "r1.json").read_text())["teams"]["duo"] == {ADDRESSES[0]: 2, ADDRESSES[1]: 1}

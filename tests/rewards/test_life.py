@@ -526,7 +526,7 @@ def test_bad_members_are_refused(filled: Store, members: list[str], message: str
 def test_an_account_has_one_payee(filled: Store, tmp_path: Path) -> None:
     from rewards.identities import import_identities
 
-    with pytest.raises(UsageError, match="ann@forum.example.org is paid at"):
+    with pytest.raises(UsageError, match=r"ann@forum\.example\.org is paid at"):
         set_team(filled, "t", [f"{ADDRESSES[2]}=1"], ["ann"])
     set_team(filled, "t", [f"{ADDRESSES[2]}=1"], ["cleo"])
     with pytest.raises(UsageError, match="is paid as team t"):
