@@ -31,6 +31,8 @@ def test_a_round_from_a_program_to_what_was_sent(filled: Workspace, run: Runner)
     assert "final: " in run("round", "finalise", "r1").stdout
     assert run.json("round", "settle", "r1")["released"] == []
     assert "1 payouts of batch 1 were sent" in run("round", "paid", "r1", "--tx", TX).stdout
+    assert "wrote why.html" in run("why", "wrenfield", "r1", "--html", "why.html").stdout
+    assert Path("why.html").read_text(encoding="utf-8").startswith("<!doctype html>") and TX in Path("why.html").read_text(encoding="utf-8")
     shown = run("round", "show", "r1").stdout
     assert "final since" in shown and TX in shown
     assert "docs: token" in run("program", "list").stdout
