@@ -122,13 +122,15 @@ def _without_post(snapshot: Row, terms: Terms, inputs: Inputs, budget: int, auth
 
 
 def _let_in(snapshot: Row, terms: Terms, inputs: Inputs, budget: int, author: str) -> Found:
-    """Were the author eligible; had they an identity where the round asks for one."""
+    """Were the author eligible; had they an identity where the round asks for one, or one to be paid at."""
     out = next((entry for entry in snapshot.get("excluded", ()) if entry["author"] == author), None)
     if out is not None:
         let_in = _changed(inputs, {author: out["points"]})
         if terms.verified and author not in let_in.persons:
             let_in = replace(let_in, persons={**let_in.persons, author: f"person of {author}"})
         yield "eligible", f"were it not for: {out['reason']}", _share(terms, let_in, budget, author)
+    elif any(a["author"] == author and a["state"] == "held" and int(a["amount"]) for a in snapshot["allocations"]):
+        yield "identity", "with an identity claim: paid, and not held", _share(terms, inputs, budget, author)
     elif terms.verified and author in inputs.points and author not in inputs.persons:
         known = replace(inputs, persons={**inputs.persons, author: f"person of {author}"})
         yield "identity", "with a verified identity of their own", _share(terms, known, budget, author)

@@ -192,9 +192,9 @@ def _earn_procedure(ledger: _Ledger, said: _Spoken, copies: Mapping[tuple[str, i
 
 
 def _echoed(first: Voice, evidence: Evidence) -> str | None:
-    """Why words that nobody else is cited for are no news: an earlier post that the SOP cites for something else has them."""
+    """Why words that nobody else is cited for are no news: an earlier post, of this SOP or of one like it, has them."""
     earlier = evidence.echoes.get((first.post, first.exact))
-    return f"post {earlier}, which this SOP cites too, said it before" if earlier else None
+    return f"post {earlier} said it before" if earlier else None
 
 
 def _logged(reports: Sequence[Report], step: int | None, own: frozenset[str], person: Person) -> list[Told]:

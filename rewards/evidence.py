@@ -11,7 +11,7 @@ Records (evidence.jsonl of a release, `precipitate/evidence/1`; kind, then what 
     score        identity scores as imported, without what they are about
     trust        account → basis points: what the walk and the discounts come to
     likeness     steps of two SOPs that say the same in other words, and how surely
-    echo         words that stood before in another post that the SOP cites
+    echo         words that stood before in somebody else's post
     person       accounts of one person: account → the first of them
     outcome      reports of the log that credit counts
     composer     SOPs that people made of others: by whom, when
@@ -35,7 +35,8 @@ from rewards.credit import LIKE_KINDS
 from rewards.endorsements import endorsements
 from rewards.facts import Evidence, PostFacts, Question, forums_own
 from rewards.likeness import likenesses
-from rewards.moments import Looks, Moment, Observed, Quote, Version, holds, moment_of
+from rewards.moments import HELD, OF, Looks, Moment, Observed, Quote, Version, holds, moment_of
+from rewards.novelty import Near
 from rewards.outcomes import reports
 from rewards.questions import find_question
 from rewards.seeds import Seeds, chosen_seeds
@@ -73,6 +74,7 @@ def gather(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsC
     facts = {post: facts_of(row, likes.get(post, {})) for post, row in {**asked, **rows}.items()}
     persons = persons_of(store)
     moments = moments_of(store, records, rows)
+    near = likenesses(store, records)
     trust = measure_trust(store, records, weights, persons)
     evidence = Evidence(
         moments=moments,
@@ -81,8 +83,8 @@ def gather(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsC
         reports=passed_on(reports(store, records), records, weights.composed_bp),
         composers=composers(store),
         persons=persons,
-        near=likenesses(store, records),
-        echoes=echoes_of(store, records, moments),
+        near=near,
+        echoes=echoes_of(store, records, moments, near),
     )
     return Gathered(facts, tables_rewards.returned_likes(store, LIKE_KINDS), evidence, trust)
 
@@ -138,25 +140,27 @@ def moments_of(
 
 
 def echoes_of(
-    store: Store, records: Sequence[Mapping[str, Any]], moments: Mapping[tuple[str, int, int], Moment]
+    store: Store, records: Sequence[Mapping[str, Any]], moments: Mapping[tuple[str, int, int], Moment], near: Sequence[Near]
 ) -> dict[tuple[str, str], str]:
-    """Words that state a step, and stood before in another post that the same SOP cites: (post, words) → that post.
+    """Words that state a step, and stood before in somebody else's post: (post, words) → that post.
 
-    So whoever has a whole post repeated is first in none of it, also where the distiller cites the original for a part only.
+    Looked at are the posts that the same SOP cites, and, with half of the words, those of an SOP that is near as a whole: who
+    has a whole post repeated is first in none of it, also where the distiller took other sentences of it for steps.
     """
-    mixed = [record for record in records if len({c["post"] for c in citations([record]) if c["role"] == "states"}) > 1]
-    texts = tables.texts(store, {c["post"] for c in citations(mixed)})
+    said = {record["id"]: [c for step in record["steps"] for c in step["citations"] if c["role"] == "states"] for record in records}
+    pairs = {(one, other) for (one, _), (other, _), _ in near}
+    beside = {*pairs, *((other, one) for one, other in pairs)}
+    beside |= {(sop, sop) for sop, cited in said.items() if len({c["post"] for c in cited}) > 1}
+    texts = tables.texts(store, {c["post"] for pair in beside for sop in pair for c in said[sop]})
     found: dict[tuple[str, str], str] = {}
-    for record in mixed:
-        said = [c for step in record["steps"] for c in step["citations"] if c["role"] == "states"]
-        since = {(c["post"], c["start"], c["end"]): _since(c, moments) for c in said}
+    for mine, theirs in sorted(beside):
+        part = (HELD, OF) if mine == theirs else (1, 2)
         earliest: dict[str, tuple[str, str]] = {}
-        for c in said:
-            earliest[c["post"]] = min(earliest.get(c["post"], ("~", "")), (since[c["post"], c["start"], c["end"]], c["author"]))
-        for c in said:
-            mine = since[c["post"], c["start"], c["end"]]
+        for c in said[theirs]:
+            earliest[c["post"]] = min(earliest.get(c["post"], ("~", "")), (_since(c, moments), c["author"]))
+        for c in said[mine]:
             for post, (when, author) in sorted(earliest.items(), key=lambda item: item[1]):
-                if when < mine and author != c["author"] and holds(texts.get(post, ""), c["exact"]):
+                if when < _since(c, moments) and author != c["author"] and holds(texts.get(post, ""), c["exact"], *part):
                     found.setdefault((c["post"], c["exact"]), post)
     return found
 

@@ -65,7 +65,7 @@ class Evidence:
     composers: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # composed SOP → (who made it, when)
 
     near: Sequence[Near] = ()  # steps of different SOPs that say the same in other words
-    echoes: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (post, words) → an earlier post of the SOP that has them
+    echoes: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (post, words) → an earlier post that has them
     persons: Mapping[str, str] = field(default_factory=dict)  # account → the first account of the same person, where it has several
 
     def person(self, account: str) -> str:

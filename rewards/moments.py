@@ -102,12 +102,12 @@ def _edits(words: str, post: Observed) -> Moment:
     return Moment(when, f"in a post edited on {when[:10]}: no earlier version with these words was seen")
 
 
-def holds(text: str, words: str) -> bool:
-    """Whether one line of the text has four fifths of the content words."""
+def holds(text: str, words: str, held: int = HELD, of: int = OF) -> bool:
+    """Whether one line of the text has four fifths (held/of) of the content words."""
     wanted = step_words(words)
     if not wanted or " ".join(words.split()) in " ".join(text.split()):
         return bool(wanted) or not words.strip()
-    return any(OF * len(wanted & step_words(line)) >= HELD * len(wanted) for line in _LINE.split(text))
+    return any(of * len(wanted & step_words(line)) >= held * len(wanted) for line in _LINE.split(text))
 
 
 def _not_before(claimed: str, post: Observed, looks: Looks | None, founded: str) -> str | None:

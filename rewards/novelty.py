@@ -28,7 +28,7 @@ _GRAMMAR = frozenset(
 
 StepKey = tuple[str, int]  # procedure id, step number
 Near = tuple[StepKey, StepKey, int]  # two steps that say the same in other words, and how surely, in basis points
-NEAR_BP, REST_BP = 7_000, 5_000  # from which steps are near, and from which the rest of a copy's are
+NEAR_BP, REST_BP = 7_000, 4_000  # from which steps are near, and from which the rest of a copy's are
 
 
 @dataclass(frozen=True, slots=True)

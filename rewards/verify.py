@@ -615,12 +615,27 @@ def verify_all(folder: Path, round_path: Path, exports: Sequence[Path]) -> dict[
     if not findings["round"]:
         findings["round"] = verify_against_release(snapshot, folder)
         findings |= {"life": verify_life(snapshot, *life)} if life[0] is not None or life[1] else {}
+        findings |= _verify_credits(folder)
         safe = [path for path in exports if path.suffix == ".csv"]
         findings |= {"Safe CSV": verify_safe_csv(snapshot, [_text(path) for path in safe])} if safe else {}
         findings |= {path.name: verify_export(snapshot, _text(path)) for path in exports if path not in safe}
     flat = [f"{where}: {finding}" for where, found in findings.items() for finding in found]
     told: dict[str, Any] = {"well": not flat, "findings": flat, "round_sha256": hashlib.sha256(data).hexdigest()}
-    return told if findings["round"] else {**told, **_recomputed(snapshot, folder), "notes": _notes(snapshot)}
+    notes = _notes(snapshot) + (
+        [] if "credits" in findings else ["the credits were not worked out again: verify_credit.py and evidence.jsonl do that"]
+    )
+    return told if findings["round"] else {**told, **_recomputed(snapshot, folder), "notes": notes}
+
+
+def _verify_credits(folder: Path) -> dict[str, list[Finding]]:
+    """Every credit worked out again from the release's evidence by the file beside this one; nothing where either is missing."""
+    module = _beside("verify_credit")
+    if module is None or not (folder / "evidence.jsonl").is_file():
+        return {}
+    try:
+        return {"credits": list(module.verify_credits(folder))}
+    except (OSError, *ODD) as error:
+        return {"credits": [f"the evidence cannot be read: {_told(error)}"]}
 
 
 Life = tuple[Row | None, Sequence[str], Sequence[Row]]  # frozen snapshot, lines of the ledger, batches

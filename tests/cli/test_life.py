@@ -31,6 +31,8 @@ def test_a_round_from_a_program_to_what_was_sent(filled: Workspace, run: Runner)
     assert "final: " in run("round", "finalise", "r1").stdout
     assert run.json("round", "settle", "r1")["released"] == []
     assert "1 payouts of batch 1 were sent" in run("round", "paid", "r1", "--tx", TX).stdout
+    assert "wrote why.html" in run("why", "wrenfield", "r1", "--html", "why.html").stdout
+    assert Path("why.html").read_text(encoding="utf-8").startswith("<!doctype html>") and TX in Path("why.html").read_text(encoding="utf-8")
     shown = run("round", "show", "r1").stdout
     assert "final since" in shown and TX in shown
     assert "docs: token" in run("program", "list").stdout
@@ -68,6 +70,9 @@ def test_teams_opt_outs_and_lists(filled: Workspace, run: Runner) -> None:
     assert result.exit_code == 3 and "2 added" in result.stdout and "formula" in result.stdout
     told = run.json("round", "allocate", "r1")
     assert [a["handle"] for a in told["allocations"]] == ["wrenfield"] and len(told["payouts"]) == 2
-    assert any("the round asks for 20" in entry["reason"] for entry in told["excluded"])
+    assert run("round", "new", "r2", "--token", TOKEN, "--budget", "1000", "--stamps", "40").exit_code == 0
+    assert run("round", "import", "r2", "stamps.csv", "--as", "stamps").exit_code == 3
+    (out,) = run.json("round", "freeze", "r2")["excluded"].values()
+    assert out == "a stamp score of 31.5, the round asks for 40"
     assert run.json("round", "audit", "r1")["well"]
     assert json.loads((filled.rounds / "r1.json").read_text())["teams"]["duo"] == {ADDRESSES[0]: 2, ADDRESSES[1]: 1}

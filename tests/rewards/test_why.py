@@ -77,6 +77,13 @@ def test_without_an_identity_in_a_verified_round(filled: Store, workspace: Works
     assert int(entry["amount"]) > 0
 
 
+def test_with_an_identity_a_held_share_would_be_paid(filled: Store, workspace: Workspace) -> None:  # noqa: F811
+    make(filled, workspace)
+    (entry,) = otherwise(told_of(workspace, "cleo"), "identity")
+    assert entry["difference"] == "0" and "paid, and not held" in entry["what"]
+    assert otherwise(told_of(workspace, "ann"), "identity") == []
+
+
 def test_corrections_eligibility_and_what_came_afterwards(filled: Store, workspace: Workspace) -> None:  # noqa: F811
     set_team(filled, "duo", [f"{ADDRESSES[2]}=2", f"{ADDRESSES[3]}=1"], ["dora"], at=DAYS[0])
     opt_out(filled, "bob", "no", at=DAYS[0])
