@@ -1,6 +1,6 @@
 """Search: quality on 100 questions, and how long an answer takes.
 
-    python -m bench.search WORKSPACE [--labels bench/labels/questions.jsonl] [--fts PYTHON] [--cold 10]
+    python -m bench.search WORKSPACE [--labels bench/labels/questions.jsonl] [--fts PYTHON] [--sweep] [--cold 10]
 
 WORKSPACE holds the three forums, distilled and released (others in it are taken out of every list: nobody labelled them).
 Prints nDCG@10 of words (BM25), meaning (vectors), what `precipitate search` does with both, both fused by rank as it was
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--labels", type=Path, default=LABELS)
     parser.add_argument("--fts", metavar="PYTHON")
+    parser.add_argument("--sweep", action="store_true", help="vary the weights of goal, passage and words")
     parser.add_argument("--cold", type=int, default=10, metavar="N")
     arguments = parser.parse_args()
     workspace = find_workspace(arguments.workspace)
@@ -63,6 +64,8 @@ def main() -> None:
     print(f"{'':34}nDCG@10   first right   p50 ms   p95 ms   processor ms")
     for name, way in ways.items():
         print_row(name, way, questions, judged)
+    if arguments.sweep:
+        print_sweep(searcher, questions, judged)
     if arguments.cold:
         print_cold(workspace.root, [question.text for question in questions[:: max(1, len(questions) // arguments.cold)]])
 
@@ -196,6 +199,25 @@ def print_row(name: str, way: Way, questions: Sequence[Question], judged: frozen
     cut = statistics.quantiles(walls, n=20)
     figure = f"{statistics.mean(gains):7.3f}{first:>10} of {len(questions)}"
     print(f"{name:34}{figure}{statistics.median(walls):9.1f}{cut[18]:9.1f}{statistics.mean(processor):12.1f}", flush=True)
+
+
+def print_sweep(searcher: Searcher, questions: Sequence[Question], judged: frozenset[str]) -> None:
+    """nDCG@10 by how much the nearest passage counts against the goal, and words against both."""
+    heard = [(dict(searcher._words.scores(telling_words(q.text), DEPTH)), *searcher.by_meaning(q.text), q.answers) for q in questions]
+    print("goal:passage" + "".join(f"{words:>8}" for words in (0, 250, 500, 1000, 2000, 4000)) + "  basis points for words")
+    for goal, passage in ((1, 0), (2, 1), (1, 1), (2, 3), (1, 2), (0, 1)):
+        row = []
+        for most in (0, 250, 500, 1000, 2000, 4000):
+            gains = []
+            for words, goals, passages, answers in heard:
+                top = max(words.values(), default=1)
+                score = {
+                    i: (goal * goals.get(i, 0) + passage * passages.get(i, (0, ""))[0]) // (goal + passage) + most * words.get(i, 0) // top
+                    for i in judged
+                }
+                gains.append(ndcg(sorted(score, key=lambda i: (-score[i], i)), answers))
+            row.append(statistics.mean(gains))
+        print(f"{goal}:{passage:<10}" + "".join(f"{gain:8.3f}" for gain in row))
 
 
 def print_cold(root: Path, texts: Sequence[str]) -> None:

@@ -91,16 +91,20 @@ def distill(store: Store, config: Config, progress: Progress) -> DistillReport:
 
 
 def replay(store: Store, config: Config, threads: Sequence[str]) -> dict[str, set[str]]:
-    """Thread → ids of the versions that distilling it anew gives, from the posts as they are now; nothing is stored."""
+    """Thread → ids of the versions that distilling it anew gives, from the posts as they are now, linked with the drafts of
+    all other threads; nothing is stored."""
     from distill.drafts import distill_thread
+    from distill.link import link
     from distill.scorers import load_scorers
     from distill.versions import version_id
 
     scorers, model = load_scorers(), lazy_model(config.distill.model)
+    anew = [draft for thread in read_threads(store, threads) for draft in distill_thread(thread, "", config.distill, scorers, model).drafts]
+    others = [draft for draft in drafts(store) if draft["thread"] not in set(threads)]
     found: dict[str, set[str]] = {}
-    for thread in read_threads(store, threads):
-        work = distill_thread(thread, "", config.distill, scorers, model)
-        found[thread.id] = {version_id(draft["goal"], draft["steps"]) for draft in work.drafts}
+    for entry in link(sorted([*others, *anew], key=lambda draft: str(draft["thread"]))).values():
+        for thread in (entry.draft["thread"], *entry.draft.get("copied_in", [])):
+            found.setdefault(thread, set()).add(version_id(entry.draft["goal"], entry.draft["steps"]))
     return found
 
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 200  # characters of a name that an error repeats
+
 
 class PrecipitateError(Exception):
     """Base of all expected errors: `message` says what and where, `way_out` what to do next."""
@@ -45,6 +47,7 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], way_out: str = "") -> None:
         known = list(known)
+        name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"  # whoever pasted a page knows what it was
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:5]
         hint = f"nearest: {', '.join(near)}" if near else f"there is no {kind} yet"
         super().__init__(f"no {kind} named {name!r}", way_out or hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,4 +125,9 @@ def stems(text: str) -> list[str]:
 
 def matches(text: str, asked: frozenset[str]) -> list[tuple[int, int]]:
     """Spans of the words of `text` whose stem is among `asked`."""
-    return [(word.start(), word.end()) for word in _WORD.finditer(text) if not asked.isdisjoint(stems(word[0]))] if asked else []
+    return [(word.start(), word.end()) for word in _WORD.finditer(text) if not asked.isdisjoint(_stems_of(word[0]))] if asked else []
+
+
+@lru_cache(maxsize=20_000)
+def _stems_of(word: str) -> tuple[str, ...]:
+    return tuple(stems(word))

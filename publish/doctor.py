@@ -22,12 +22,14 @@ OLDEST_PYTHON = (3, 11)
 PACKAGES = (
     *(
         "coincurve",
+        "cryptography",
         "duckdb",
         "eth_hash",
         "faiss",
         "hdbscan",
         "lemminflect",
         "markdown_it",
+        "mnemonic",
         "networkx",
         "numpy",
         "nupunkt",

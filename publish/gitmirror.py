@@ -73,7 +73,8 @@ def git(repository: Path, *words: str, data: bytes | None = None, options: Seque
     except subprocess.TimeoutExpired:
         raise SourceError(f"git {words[0]} took longer than {SECONDS} seconds", "run again later") from None
     if done.returncode:
-        said = clean(done.stderr.decode(errors="replace").strip().splitlines()[-1] if done.stderr.strip() else "it said nothing")
+        lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()] or ["it said nothing"]
+        said = clean(next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]))
         raise SourceError(f"git {words[0]} failed: {said[:300]}", "see that the repository is there and can be written")
     return done.stdout
 

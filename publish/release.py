@@ -105,12 +105,13 @@ def release(
     _clear_unfinished(workspace, current)
     building = Path(tempfile.mkdtemp(prefix=".new-", dir=workspace.releases))
     building.chmod(0o755)
-    manifest = write_files(store, building, config, code_version)
+    files = _write_all_lines(store, building)
     before = workspace.releases / str(current)
-    if is_same(before, manifest) and (not bodies or (before / BODIES).exists()):
+    if (known := is_same(before, files)) and (not bodies or (before / BODIES).exists()):
         shutil.rmtree(building)
         _refresh_local(store, before, config)
-        return _report(current, before, manifest, changed=False)
+        return _report(current, before, known, changed=False)
+    manifest = write_manifest(building, files, _facts(store, config, code_version))
     dress(building, manifest)
     if bodies:
         write_bodies(store, building, bodies)
@@ -136,9 +137,17 @@ def render_release(report: ReleaseReport) -> str:
 
 def write_files(store: Store, folder: Path, config: Config, code_version: str) -> dict[str, Any]:
     """Write the hashed files and their manifest; returns the manifest."""
-    files = {name: write_lines(folder / name, rows(store)) for name, rows in FILES.items()}
+    return write_manifest(folder, _write_all_lines(store, folder), _facts(store, config, code_version))
+
+
+def _write_all_lines(store: Store, folder: Path) -> dict[str, Any]:
+    return {name: write_lines(folder / name, rows(store)) for name, rows in FILES.items()}
+
+
+def _facts(store: Store, config: Config, code_version: str) -> dict[str, Any]:
+    """How the files were made."""
     records = list(current_records(store))
-    facts = {
+    return {
         "config": {section: config.digest(section) for section in SETTINGS},
         "settings": config.settings(*SETTINGS),
         "code": code_version,
@@ -147,7 +156,6 @@ def write_files(store: Store, folder: Path, config: Config, code_version: str) -
         "models": sorted({model for record in records for model in record["generator"].get("models", [])}),
         "until": snapshot.newest_post(store),
     } | _refined(records)
-    return write_manifest(folder, files, facts)
 
 
 def write_manifest(folder: Path, files: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,10 +286,11 @@ def _file_hash(path: Path) -> str:
         return "missing"
 
 
-def is_same(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Does this release already say what the manifest says? A damaged one does not, whatever its manifest says."""
+def is_same(folder: Path, files: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of a release that says what these files say; a damaged one does not, whatever its manifest says."""
     known = read_manifest(folder)
-    return known is not None and known.get("root") == manifest["root"] and not tampered(folder)
+    same = known is not None and known.get("root") == sha256(canonical_json(files).encode())
+    return known if same and not tampered(folder) else None
 
 
 # --- for the readers on this machine --------------------------------------------------------------------------------

@@ -184,22 +184,24 @@ def _deeper(number: int, folder: Path, manifest: Mapping[str, Any], means: Means
 
 
 def _quotes(folder: Path, means: Means, level: Level) -> None:
-    if (folder / BODIES).is_file():
-        with tempfile.TemporaryDirectory() as scratch, Store(Path(scratch) / "pack.duckdb") as store:
-            try:
-                _load(store, read_bodies(folder))
-            except StoreError as error:
-                level.add(BODIES, "", error.message)
-                return
-            from index.pack import texts_of
-
-            check_quotes(folder, lambda ids: texts_of(store, ids), level)
-        level.notes.append(f"read in {BODIES}, which the publisher made; a crawl of your own would show whether it is the forum's")
-    elif means.texts:
-        check_quotes(folder, means.texts, level)
-        level.notes.append("read in this workspace's own crawl")
-    else:
+    """In one's own crawl first, which nobody else made; in the body pack for posts that it lacks."""
+    packed = (folder / BODIES).is_file()
+    if not packed and means.texts is None:
         level.left_out = "no body pack, and no crawl of your own: run it inside a workspace that read the same sources"
+        return
+    with tempfile.TemporaryDirectory() as scratch, Store(Path(scratch) / "pack.duckdb") as store:
+        try:
+            if packed:
+                _load(store, read_bodies(folder))
+        except StoreError as error:
+            level.add(BODIES, "", error.message)
+            return
+        from index.pack import texts_of
+
+        own = means.texts or (lambda ids: {})
+        check_quotes(folder, lambda ids: texts_of(store, ids) | own(ids), level)
+    level.notes += ["read in this workspace's own crawl, where it holds the post"] if means.texts else []
+    level.notes += [f"read in {BODIES}, which the publisher made, where no crawl of your own holds the post"] if packed else []
 
 
 def _load(store: Store, rows: Iterator[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from index.errors import StoreError
 from index.store import canonical_json
 from publish import parquet
 from publish.car import Blocks, rows_of
-from publish.cbor import encode
+from publish.cbor import WHOLE
 from publish.datapackage import FILE as PACKAGE
 from publish.datapackage import datapackage, licences_text
 from publish.findings import Level
@@ -157,7 +157,7 @@ def _check_lines(folder: Path, name: str, blocks: dict[str, list[Any]], level: L
             if want is _END:
                 level.add(name, where, f"the {CAR} holds no such record")
                 wanted = None
-            elif want is not _UNKNOWN and encode(record) != encode(want):
+            elif want is not _UNKNOWN and not _is_line(want, line):
                 level.add(name, where, f"it is not the record that the {CAR} holds at its place")
     if wanted is not None and not located and _next(wanted) is not _END:
         level.add(name, f"after line {number}", f"the {CAR} holds further records")
@@ -184,6 +184,14 @@ def _car_rows(name: str, blocks: dict[str, list[Any]]) -> Iterator[Any]:
         yield from rows
 
 
+def _is_line(value: Any, line: bytes) -> bool:
+    """Whether a value from a block is what the line says; a block may hold what no line can, such as bytes and links."""
+    try:
+        return canonical_json(value).encode() == line
+    except (TypeError, ValueError, UnicodeEncodeError):
+        return False
+
+
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(offset, line) without the newline; a line longer than any record comes in parts, which are no records."""
     offset = 0
@@ -196,13 +204,20 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _record(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None where it is not JSON of an object without floats, in the one form that is hashed."""
     try:
-        value = json.loads(line, parse_float=_refuse, parse_constant=_refuse)
+        value = json.loads(line, parse_float=_refuse, parse_constant=_refuse, parse_int=_whole)
         if isinstance(value, dict) and canonical_json(value).encode() == line:
-            encode(value)
             return value
     except (ValueError, RecursionError, TypeError):
         pass
     return None
+
+
+def _whole(text: str) -> int:
+    """Integers that a block can hold: 64 bits and a sign."""
+    value = int(text) if len(text) <= 21 else WHOLE
+    if not -WHOLE <= value < WHOLE:
+        raise ValueError(f"{text[:30]} is too large for a block")
+    return value
 
 
 def _refuse(text: str) -> None:

@@ -18,8 +18,8 @@ HEAD = """\
 This page is the commands' own help. `python -m tests.cli.manual` writes it, `tests/cli/test_docs.py` compares it.
 
 Every command takes `--json`. Data goes to standard output, messages to standard error. Commands end with 0 (all well),
-1 (error), 2 (wrong use), 3 (partial: some source or row failed, the report says which), 4 (findings of `doctor`,
-`claim list` or `round audit`), 75 (another writer is at work) or 130 (interrupted). An error is a line and the way out; with `--json` it is
+1 (error), 2 (wrong use), 3 (partial: some source or row failed, the report says which), 4 (findings of `verify`,
+`doctor`, `claim list` or `round audit`), 75 (another writer is at work) or 130 (interrupted). An error is a line and the way out; with `--json` it is
 `{"code": …, "message": …, "next": …}`.
 """
 

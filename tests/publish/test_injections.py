@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,59 @@ def test_bounties_are_text_when_they_are_posted(here: Workspace, tmp_path: Path,
             kinds = {child.type for child in children}
             assert kinds <= {"text", "softbreak", "strong_open", "strong_close", "text_special"}, (kinds, token.content)
         assert not re.search(r"(?<!\\)@", challenge["body"])
+
+
+# --- the site and the release ---------------------------------------------------------------------------------------
+
+
+class Places(HTMLParser):
+    """Marks of a page by where they stand: text, or an attribute, script, style or comment."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text: set[str] = set()
+        self.elsewhere: set[tuple[str, str]] = set()
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elsewhere |= {(tag, f"{name}={value}") for name, value in attrs if marks(f"{tag} {name} {value or ''}")}
+        self._inside = tag if tag in ("script", "style") else self._inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = "" if tag == self._inside else self._inside
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and marks(data):
+            self.elsewhere.add((self._inside, data[:80]))
+        elif not self._inside:
+            self.text |= marks(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.elsewhere |= {("comment", data[:80])} if marks(data) else set()
+
+    handle_decl = unknown_decl = handle_pi = handle_comment
+
+
+def test_pages_show_strangers_words_as_text_alone(here: Workspace, run: Runner, tmp_path: Path) -> None:
+    """Every page by a parser of its own. Files of data hold one call with one JSON value, and no sign that begins a tag."""
+    result = run("site", str(tmp_path / "site"), "--quiet")
+    assert result.exit_code == 0, result.stderr
+    shown: set[str] = set()
+    for path in sorted((tmp_path / "site").rglob("*")):
+        assert marks(str(path.relative_to(tmp_path))) == set()
+        if path.suffix == ".html":
+            places = Places(path.read_text(encoding="utf-8"))
+            assert places.elsewhere == set(), path.name
+            shown |= places.text
+        elif path.is_file() and marks(path.read_bytes().decode("utf-8", "replace")):
+            call = re.fullmatch(r'precipitate\.put\("[a-z0-9-]+",(.*)\);\s*', path.read_text(encoding="utf-8"), re.DOTALL)
+            assert call is not None and path.parent.name == "data", path
+            json.loads(call[1])
+            assert "</" not in call[1] and "<!--" not in call[1]
+    assert shown == EVERY
+
+
+def test_a_release_names_no_file_by_strangers_words(here: Workspace) -> None:
+    for path in here.current.resolve().rglob("*"):
+        assert marks(str(path.relative_to(here.root))) == set()

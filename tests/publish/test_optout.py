@@ -17,6 +17,7 @@ from index.errors import UnknownName, UsageError
 from index.pack import pack_rows
 from index.private import HIDDEN
 from index.records import Identity, Post
+from index.search import search
 from index.snapshot import open_current
 from index.store import Store
 from index.tables_discussion import load_records
@@ -74,6 +75,9 @@ def test_a_person_who_opts_out_is_gone_everywhere_and_the_log_holds(workspace: W
             ensure_ascii=False,
         )
     assert not any(json.dumps(said[:40], ensure_ascii=False)[1:-1] in shown for said in words) and f"@{person.handle}" not in shown
+    for said in words:
+        hits = search(new / "local", said[:60], 20, Config(), words_only=True)
+        assert not any(said[:40] in hit.quote or person.handle == hit.handle for hit in hits)
     told = verify(new, Means(recompute, head=head))
     assert told.sound, findings(told)
 

@@ -31,7 +31,8 @@ from publish.targets import opened, unzip, zip_release
 from publish.verify import Means, Verification, verify
 from rewards.recompute import recompute
 from rewards.signatures import personal_sign, recover_text
-from tests.publish.conftest import refresh
+from tests.conftest import FORUM
+from tests.publish.conftest import fill, refresh
 
 SOURCE = "discourse:forum.harbourside.example"
 MEANS = Means(recompute, recover=recover_text, rebuild=lambda store, config: refresh(store))
@@ -104,8 +105,9 @@ def texts(workspace: Workspace, ids: list[str]) -> dict[str, str]:
 # --- bytes -----------------------------------------------------------------------------------------------------------
 
 
-def test_one_changed_byte_anywhere_is_found_and_named(folder: Path) -> None:
+def test_one_changed_byte_anywhere_is_found_and_named(tmp_path: Path) -> None:
     """200 places, chosen over all bytes of all files: the file is named, and the place where it was."""
+    folder = small_release(tmp_path)
     chance = random.Random(6)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     sizes = [path.stat().st_size for path in files]
@@ -121,6 +123,19 @@ def test_one_changed_byte_anywhere_is_found_and_named(folder: Path) -> None:
             assert any(covers(f.where, at) for f in found), (name, at, found)
         path.write_bytes(data)
     assert verify(folder, Means(deepest=2)).sound
+
+
+def small_release(root: Path) -> Path:
+    """A release of four threads, with a body pack: it is checked two hundred times."""
+    (root / "forum").mkdir()
+    shutil.copy(FORUM / "site.json", root / "forum")
+    threads = (FORUM / "topics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:4]
+    (root / "forum" / "topics.jsonl").write_text("".join(threads), encoding="utf-8")
+    workspace = fill(root / "round", root / "forum")
+    with Store(workspace.database) as store:
+        path = release(workspace, store, Config(), "0.1.0", bodies=[SOURCE]).path
+    shutil.copytree(path, root / "out", ignore=shutil.ignore_patterns("local"))
+    return root / "out"
 
 
 def covers(where: str, at: int) -> bool:
@@ -412,9 +427,9 @@ def test_a_zip_file_is_checked_like_a_folder_and_bombs_in_it_are_refused(folder:
         "absolute": lambda out: out.writestr("/tmp/evil", b"x"),
         "hidden": lambda out: out.writestr(".git/config", b"x"),
     }
-    for name, fill in bombs.items():
+    for name, pack in bombs.items():
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as out:
-            fill(out)
+            pack(out)
         with pytest.raises(StoreError):
             unzip(tmp_path / f"{name}.zip", tmp_path / f"out-{name}")
     (tmp_path / "no.zip").write_bytes(b"PK no")
@@ -424,7 +439,17 @@ def test_a_zip_file_is_checked_like_a_folder_and_bombs_in_it_are_refused(folder:
 
 def test_hostile_lines_are_findings_not_errors(workspace: Workspace, folder: Path) -> None:
     (folder / BODIES).unlink()
-    for text in ('{"a": 1.5}\n', "[1]\n", '{"id": "sop-x"}\n', '{"b":1,"a":2}\n', "\n", '{"id":1}\n{"id":1}\n', "[" * 5000 + "\n"):
+    for text in (
+        '{"a": 1.5}\n',
+        "[1]\n",
+        '{"id": "sop-x"}\n',
+        '{"b":1,"a":2}\n',
+        "\n",
+        '{"id":1}\n{"id":1}\n',
+        "[" * 5000 + "\n",
+        '{"n":18446744073709551616}\n',
+        '{"s":"\\ud800"}\n',
+    ):
         (folder / "procedures.jsonl").write_text(text)
         assert not verify(folder, MEANS).sound
     for name in ("posts.jsonl", "scores.jsonl", "evidence.jsonl", "credits.jsonl", "outcomes.jsonl", "sources.jsonl"):

@@ -20,7 +20,7 @@ from index.config import Config
 from index.records import Identity
 from index.store import Store
 from index.workspace import Workspace
-from publish.release import write_files
+from publish.release import FILES, write_files
 from rewards import verify
 from rewards.exports import export
 from rewards.money import keccak256
@@ -179,7 +179,8 @@ def test_every_kind_of_tampering_with_a_round_is_found(published: Path) -> None:
 
 def test_every_changed_byte_of_a_release_is_found(published: Path) -> None:
     release = published / "release"
-    names = sorted(path.name for path in release.iterdir())
+    # What stands beside these (CAR, Parquet, signature) is no business of a round: `precipitate verify` looks at it.
+    names = sorted(path.name for path in release.iterdir() if path.name == "manifest.json" or path.name in FILES)
 
     @settings(max_examples=150, deadline=None)
     @given(st.sampled_from(names), st.integers(0), st.integers(1, 255))

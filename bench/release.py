@@ -1,0 +1,153 @@
+"""Sizes and times of a workspace's release: made, checked level by level, broken in 200 places, merged.
+
+    python -m bench.release WORKSPACE [--flips 200] [--rebuild] [--npm]
+
+Works on a copy: the workspace stays as it is. `--npm` has the JavaScript libraries read it as well (make test-system
+installs them); `--rebuild` distils everything anew, which takes as long as a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from index import CODE_VERSION
+from index.snapshot import Snapshot
+from index.store import Store
+from index.tables_private import refresh_masks
+from index.workspace import Workspace, find_workspace
+from publish.merge import join
+from publish.release import LOCAL, release
+from publish.verify import Means, verify
+from publish.verify_bytes import records
+from rewards.pipeline import credit, recompute
+
+HOME = Path(__file__).parent.parent
+
+
+def timed(what: str, work: Callable[[], Any]) -> Any:
+    began = time.perf_counter()
+    found = work()
+    print(f"{what:<46}{time.perf_counter() - began:8.1f} s")
+    return found
+
+
+def sizes(folder: Path) -> None:
+    kinds: dict[str, int] = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and LOCAL not in path.relative_to(folder).parts:
+            kinds[path.suffix] = kinds.get(path.suffix, 0) + path.stat().st_size
+    print("sizes: " + ", ".join(f"{suffix} {size / 1e6:.2f} MB" for suffix, size in sorted(kinds.items(), key=lambda entry: -entry[1])))
+
+
+def flips(folder: Path, count: int) -> tuple[int, int]:
+    """(found and named, with the place) of `count` bytes changed one at a time, chosen over all bytes of all files."""
+    chance = random.Random(6)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    named = placed = 0
+    for _ in range(count):
+        (path,) = chance.choices(files, [path.stat().st_size for path in files])
+        at, bit = chance.randrange(path.stat().st_size), 1 << chance.randrange(8)
+        with open(path, "r+b") as data:
+            data.seek(at)
+            byte = data.read(1)[0]
+            data.seek(at)
+            data.write(bytes([byte ^ bit]))
+            data.flush()
+            told = verify(folder, Means(deepest=2))
+            data.seek(at)
+            data.write(bytes([byte]))
+        found = [f for level in told.levels for f in level.findings if f.file == path.relative_to(folder).as_posix()]
+        named += bool(found)
+        placed += any(_covers(f.where, at) for f in found)
+    return named, placed
+
+
+def _covers(where: str, at: int) -> bool:
+    if "bytes " not in where:
+        return False
+    start, end = (int(part.replace(",", "")) for part in where.split("bytes ")[1].split(" to "))
+    return start <= at <= end
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--flips", type=int, default=200)
+    parser.add_argument("--rebuild", action="store_true")
+    parser.add_argument("--npm", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(options.workspace, Path(scratch) / "copy", symlinks=True)
+        measure(find_workspace(Path(scratch) / "copy"), Path(scratch), options)
+
+
+def measure(workspace: Workspace, scratch: Path, options: argparse.Namespace) -> None:
+    config = workspace.config()
+    with Store(workspace.database) as store:
+        looked = timed("posts looked through for personal data", lambda: refresh_masks(store))
+        if looked:
+            credit(store, config)
+        print(f"  {looked:,} posts")
+        report = timed("release", lambda: release(workspace, store, config, CODE_VERSION))
+        timed("release again, nothing new", lambda: release(workspace, store, config, CODE_VERSION))
+        every = [row[0] for row in store.execute("SELECT id FROM sources")]
+        packed = timed("release with a body pack", lambda: release(workspace, store, config, CODE_VERSION, bodies=every)).path
+    print(", ".join(f"{count:,} {what}" for what, count in report.counts.items()))
+    folder = scratch / "out"
+    shutil.copytree(packed, folder, ignore=shutil.ignore_patterns(LOCAL))
+    sizes(folder)
+    for deepest, name in enumerate(("hashes", "and signatures", "and decisions", "and quotes"), 1):
+        told = timed(f"verify: {name}", lambda deepest=deepest: verify(folder, Means(recompute, deepest=deepest)))
+        level = told.levels[deepest - 1]
+        print(f"  {level.state}: {level.checked}" + "".join(f"\n    {f.file} {f.where}: {f.what}" for f in level.findings[:5]))
+    with Snapshot(workspace.current / LOCAL / "read.duckdb") as opened:
+        told = timed(
+            "verify: quotes in one's own crawl", lambda: verify(folder, Means(recompute, texts=lambda ids: opened.texts(list(ids))))
+        )
+        print(f"  sound: {told.sound}")
+    if options.rebuild:
+        from cli import _rebuild
+
+        told = timed("verify: all made anew", lambda: verify(folder, Means(recompute, rebuild=_rebuild)))
+        print(
+            f"  {told.levels[4].state} {told.levels[4].left_out}"
+            + "".join(f"\n    {f.file} {f.where}: {f.what}" for f in told.levels[4].findings)
+        )
+    if options.npm:
+        done = timed(
+            "@ipld/car, @ipld/dag-cbor, @noble/ed25519",
+            lambda: subprocess.run(
+                ["node", str(HOME / "tests/npm/check_release.mjs"), str(folder)], capture_output=True, text=True, check=True
+            ),
+        )
+        value = json.loads(done.stdout)
+        print(
+            f"  {value['blocks']:,} blocks, {len(value['wrong'])} wrong, {len(value['differing'])} records differ, signatures {value['signatures']}"
+        )
+    if options.flips:
+        named, placed = timed(f"{options.flips} changed bytes", lambda: flips(folder, options.flips))
+        print(f"  {named} found and named, {placed} with the place")
+    orders = list(itertools.permutations([("1", workspace.releases / "1"), ("out", folder), ("again", packed)]))
+    present = [order for order in orders if all((path / "signed.json").exists() for _, path in order)] or [
+        (("out", folder), ("again", packed))
+    ]
+    made = timed(f"{len(present)} merges", lambda: [join(list(order), config, Means(recompute))[0] for order in present])
+    print(f"  {len({json.dumps(merged.rows, sort_keys=True) for merged in made})} result, {len(made[0].left_out)} left out")
+    masked = sum(
+        1 for record in records(folder, "procedures.jsonl") for step in record["steps"] for c in step["citations"] if c.get("masked")
+    )
+    print(f"quotes with something hidden: {masked}")
+
+
+if __name__ == "__main__":
+    main()
