@@ -12,7 +12,7 @@ from typing import Any, Literal
 PROCEDURE_SCHEMA = "precipitate/procedure/1"
 
 PostState = Literal["live", "edited", "author_deleted", "moderated", "pruned", "missing_unconfirmed"]
-PostFormat = Literal["cooked", "raw"]
+PostFormat = Literal["cooked", "raw", "text"]
 StanceKind = Literal["support", "dissent", "amendment", "alternative"]
 
 
@@ -63,7 +63,7 @@ class Post:
     number: int | None  # position in its thread, from 1, where the network has one
     author: str
     created: str
-    format: PostFormat  # what `body` is: cooked HTML or raw Markdown
+    format: PostFormat  # what `body` is: cooked HTML, raw Markdown, or plain text such as mail
     body: str
     permalink: str
     edited: str | None = None  # when last edited, if ever

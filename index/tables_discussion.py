@@ -335,7 +335,7 @@ def thread_hashes(store: Store) -> dict[str, str]:
         store.execute(
             "SELECT t.id, sha256(t.title || chr(10) || coalesce(t.accepted_post, '') || chr(10) || string_agg("
             "p.id || ' ' || p.body_hash || ' ' || p.state || ' ' || p.author || ' ' || a.handle || ' ' || p.created || ' ' || p.plain_version || ' ' || coalesce(p.reply_to, ''), "
-            "chr(10) ORDER BY p.number, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
+            "chr(10) ORDER BY p.number, p.created, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
             f"WHERE {READABLE.replace('state', 'p.state').replace('kind', 'p.kind').replace('plain <>', 'p.plain <>')} "
             "GROUP BY t.id, t.title, t.accepted_post ORDER BY t.id"
         )
@@ -359,7 +359,7 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
         for row in store.rows(
             "SELECT p.id, p.thread, p.number, p.author, a.handle, p.created, p.permalink, p.reply_to, p.likes, a.staff, p.plain, p.blocks "
             "FROM posts p JOIN wanted w ON p.thread = w.id JOIN authors a ON a.id = p.author "
-            "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.id"
+            "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.created, p.id"
         ):
             posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
     finally:
