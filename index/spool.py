@@ -14,9 +14,26 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
+from index.records import (
+    Account,
+    Author,
+    Deletion,
+    Edge,
+    IdentityLink,
+    Origin,
+    Post,
+    PostVersion,
+    Raw,
+    Reaction,
+    ReactionEvent,
+    Reject,
+    Source,
+    Thread,
+    Tombstone,
+    Vanish,
+)
 from index.store import Store, now, storable
 
 
@@ -28,9 +45,27 @@ class Roster:
     posts: tuple[str, ...]
 
 
-Record = Source | Author | Thread | Post | Reaction | Edge | Tombstone | Reject | Roster
+Record = (
+    Source
+    | Author
+    | Thread
+    | Post
+    | Reaction
+    | Edge
+    | Tombstone
+    | Reject
+    | Roster
+    | Account
+    | ReactionEvent
+    | Deletion
+    | Vanish
+    | IdentityLink
+    | PostVersion
+    | Raw
+    | Origin
+)
 
-RECORDS: dict[str, Any] = {cls.__name__: cls for cls in (Source, Author, Thread, Post, Reaction, Edge, Tombstone, Reject, Roster)}
+RECORDS: dict[str, Any] = {cls.__name__: cls for cls in get_args(Record)}
 
 
 @dataclass(frozen=True, slots=True)

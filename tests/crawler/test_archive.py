@@ -215,7 +215,7 @@ def test_an_archive_is_found_by_folder_or_file_and_kept_absolute(tmp_path: Path,
 CRAWL = """
 import sys
 from pathlib import Path
-from crawler import archive, sweep
+from crawler import archive
 from crawler.pipeline import crawl
 from index.config import Config, CrawlConfig
 from index.store import Store
