@@ -28,6 +28,8 @@ max_requests = 20000
 max_response_bytes = 32000000
 # Seconds to wait for one answer.
 timeout_seconds = 30
+# Seconds that a run stays with streams (Nostr relays, Jetstream) once it has caught up; 0 = it ends there.
+tail_seconds = 0
 
 [distill]
 # Sentence model that tells what means the same. Any name but the packaged one is looked up on a model hub by
@@ -73,6 +75,7 @@ class CrawlConfig:
     max_requests: int = 20_000
     max_response_bytes: int = 32_000_000
     timeout_seconds: int = 30
+    tail_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

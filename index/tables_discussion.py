@@ -65,6 +65,9 @@ def remember_batch(store: Store, batch: str) -> bool:
 
 def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> None:
     """Bring records of one batch into the tables. Called inside a transaction."""
+    from index import tables_networks as networks
+
+    by_type = networks.prepare(store, by_type)
     for record in by_type.get(Source, ()):
         add_source(store, record)
     _load_plainly(store, "authors", ["id", "source", "handle", "name", "staff"], by_type.get(Author, ()))
@@ -77,8 +80,9 @@ def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Se
     _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
     for roster in by_type.get(_roster(), ()):
         _note_missing(store, roster.thread, roster.posts)
-    _bury(store, seen, by_type.get(Tombstone, ()))
-    _load_rejects(store, rejects)
+    stones, found = networks.settle(store, source, seen, by_type)
+    _bury(store, seen, [*by_type.get(Tombstone, ()), *stones])
+    _load_rejects(store, [*rejects, *found])
 
 
 def _roster() -> type:
@@ -287,9 +291,10 @@ def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
     for stone in tombstones:
         store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
         store.execute(
-            "UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
+            "UPDATE posts SET state = ?, body = '', likes = 0, plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
         )
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
+        store.execute("UPDATE threads SET title = '' WHERE id = ?", [stone.post])  # where a thread has its first post's words for a title
         store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
         store.execute("DELETE FROM llm_answers WHERE thread IN (SELECT thread FROM posts WHERE id = ?)", [stone.post])

@@ -1,0 +1,372 @@
+"""Queries about what networks tell piece by piece: accounts, single reactions, deletions, who is to be forgotten, who is who.
+
+A network hands these over in any order and more than once: a deletion before the post, an old name after a new one. So
+each is remembered, and what it binds is worked out anew for whatever a batch touches. The result does not depend on
+the order of reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from index.records import Account, Deletion, IdentityLink, Post, ReactionEvent, Reject, Thread, Tombstone, Vanish
+from index.store import Store, storable
+
+EVER = "9999"  # after every moment that is written out
+MOMENT = "coalesce(p.edited, p.created)"
+MAX_DEPTH = 500  # levels of replies that one batch may move
+# Networks where a handle is one account's at a time, so that two accounts with the same one mean that it changed hands.
+UNIQUE_HANDLES = ("at://", "farcaster:", "ap:")
+
+
+def prepare(store: Store, by_type: Mapping[type, Sequence[Any]]) -> dict[type, list[Any]]:
+    """What the other tables are to load, before they do: threads known only by their replies are kept apart."""
+    told = {kind: list(records) for kind, records in by_type.items()}
+    stubs = [thread for thread in told.get(Thread, ()) if _is_stub(thread)]
+    told[Thread] = [thread for thread in told.get(Thread, ()) if not _is_stub(thread)]
+    _add_stubs(store, stubs)
+    _revive(store, told.get(Post, ()))
+    return told
+
+
+def settle(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> tuple[list[Tombstone], list[Reject]]:
+    """After posts and edges: what follows from the rest. Returns the tombstones and rejects that follow."""
+    _remember(store, seen, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
+    rejects = _load_accounts(store, source, by_type.get(Account, ()))
+    _load_links(store, by_type.get(IdentityLink, ()))
+    posts = [post.id for post in by_type.get(Post, ())]
+    stones = _due(store, posts, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
+    _forget_people(store, by_type.get(Vanish, ()))
+    _mark_edited(store, posts)
+    _hide_titles(store, [thread.id for thread in by_type.get(Thread, ())])
+    _load_reaction_events(store, posts, by_type)
+    if any(post.reply_to for post in by_type.get(Post, ())) or _awaited(store, posts):
+        _settle_threads(store, by_type.get(Post, ()))
+    return stones, rejects
+
+
+@contextmanager
+def _registered(store: Store, **columns: Iterable[str]) -> Iterator[None]:
+    """The view `told` with columns of text, for as long as a query needs it."""
+    import pyarrow as pa
+
+    store.connection.register(
+        "told", pa.table({name: pa.array([storable(v) for v in values], pa.string()) for name, values in columns.items()})
+    )
+    try:
+        yield
+    finally:
+        store._forget("told")
+
+
+# --- threads and posts --------------------------------------------------------------------------------------------
+
+
+def _is_stub(thread: Thread) -> bool:
+    return not (thread.title or thread.category or thread.tags or thread.accepted_post) and not thread.source.startswith("discourse:")
+
+
+def _add_stubs(store: Store, threads: Sequence[Thread]) -> None:
+    """A thread whose first post was not read yet: it takes the place of nothing."""
+    for thread in threads:
+        store.execute(
+            "INSERT INTO threads VALUES (?, ?, ?, ?, ?, '', [], NULL) ON CONFLICT (id) DO UPDATE SET created = least(created, excluded.created)",
+            [thread.id, thread.source, thread.title, thread.created, thread.permalink],
+        )
+
+
+def _revive(store: Store, posts: Sequence[Post]) -> None:
+    """A post written again under the same id after its deletion is a new one: the deletion bound only what was before."""
+    if not posts:
+        return
+    with _registered(store, id=[p.id for p in posts], author=[p.author for p in posts], moment=[p.edited or p.created for p in posts]):
+        store.execute(
+            "DELETE FROM tombstones WHERE post IN (SELECT w.id FROM told w JOIN deletions d ON d.target = w.id AND d.by_author = w.author "
+            f"WHERE d.until <> '{EVER}' AND w.moment > d.until)"
+        )
+
+
+def _mark_edited(store: Store, posts: Sequence[str]) -> None:
+    """A post of which an older version was read after the newest is an edited one, too."""
+    if posts:
+        with _registered(store, id=posts):
+            store.execute(
+                "UPDATE posts SET state = 'edited' WHERE state = 'live' AND id IN (SELECT id FROM told) AND id IN (SELECT post FROM post_versions)"
+            )
+
+
+def _hide_titles(store: Store, threads: Sequence[str]) -> None:
+    """A thread that has its first post's words for a title has none once that post is gone, also where it is read again."""
+    if threads:
+        with _registered(store, id=threads):
+            store.execute("UPDATE threads SET title = '' WHERE id IN (SELECT id FROM told) AND id IN (SELECT post FROM tombstones)")
+
+
+def _awaited(store: Store, posts: Sequence[str]) -> bool:
+    """Whether replies to these posts were read before them."""
+    if not posts:
+        return False
+    with _registered(store, id=posts):
+        return bool(store.execute("SELECT 1 FROM posts c JOIN told w ON c.reply_to = w.id LIMIT 1"))
+
+
+def _settle_threads(store: Store, posts: Sequence[Post]) -> None:
+    """A reply stands in the thread of what it answers, once that is known; down the tree, level by level."""
+    wanted, left = [post.id for post in posts], {post.thread for post in posts}
+    tried: set[tuple[str, str]] = set()
+    for _ in range(MAX_DEPTH):
+        with _registered(store, id=wanted):
+            moved = store.execute(
+                "SELECT c.id, c.thread, p.thread FROM posts c JOIN posts p ON c.reply_to = p.id "
+                "WHERE (c.id IN (SELECT id FROM told) OR p.id IN (SELECT id FROM told)) AND c.thread <> p.thread "
+                "AND NOT starts_with(c.source, 'discourse:') ORDER BY c.id"
+            )
+        moved = [row for row in moved if (row[0], row[2]) not in tried]  # in a ring of replies threads go round
+        if not moved:
+            break
+        tried.update((row[0], row[2]) for row in moved)
+        with _registered(store, id=[row[0] for row in moved], thread=[row[2] for row in moved]):
+            store.execute("UPDATE posts SET thread = w.thread FROM told w WHERE posts.id = w.id")
+        wanted = [row[0] for row in moved]
+        left.update(row[1] for row in moved)
+    with _registered(store, id=sorted(left)):
+        store.execute(
+            "DELETE FROM threads WHERE title = '' AND id IN (SELECT id FROM told) AND id NOT IN (SELECT thread FROM posts)",
+        )
+
+
+# --- deletions ----------------------------------------------------------------------------------------------------
+
+
+def _remember(store: Store, seen: str, deletions: Sequence[Deletion], vanishings: Sequence[Vanish]) -> None:
+    for deletion in deletions:
+        store.execute(
+            "INSERT INTO deletions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = greatest(until, excluded.until)",
+            [storable(deletion.target), deletion.by, deletion.until or EVER, deletion.state, storable(deletion.reason), seen],
+        )
+    for vanish in vanishings:
+        store.execute(
+            "INSERT INTO vanished VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = greatest(until, excluded.until)",
+            [vanish.author, vanish.until, vanish.state, storable(vanish.reason), seen],
+        )
+
+
+def _due(store: Store, posts: Sequence[str], deletions: Sequence[Deletion], vanishings: Sequence[Vanish]) -> list[Tombstone]:
+    """Tombstones for the posts that were just read or just spoken of, and are bound by some word."""
+    stones: list[tuple[Any, ...]] = []
+    targets = [deletion.target for deletion in deletions]
+    if posts or targets:
+        with _registered(store, id=[*posts, *targets]):
+            stones += store.execute(
+                "SELECT p.id, d.state, d.reason FROM posts p JOIN deletions d ON d.target = p.id AND d.by_author = p.author "
+                f"WHERE p.id IN (SELECT id FROM told) AND {MOMENT} <= d.until AND p.id NOT IN (SELECT post FROM tombstones) ORDER BY p.id"
+            )
+    people = [vanish.author for vanish in vanishings]
+    if posts or people:
+        with _registered(store, id=[*posts, *people]):
+            stones += store.execute(
+                "SELECT p.id, v.state, v.reason FROM posts p JOIN vanished v ON v.author = p.author "
+                f"WHERE (p.id IN (SELECT id FROM told) OR p.author IN (SELECT id FROM told)) AND {MOMENT} <= v.until "
+                "AND p.id NOT IN (SELECT post FROM tombstones) ORDER BY p.id"
+            )
+    return [Tombstone(*row) for row in dict.fromkeys(stones)]
+
+
+def _forget_people(store: Store, vanishings: Sequence[Vanish]) -> None:
+    """Names and links of people who are to be forgotten; that the account wrote something stays known by its id."""
+    for vanish in vanishings:
+        newer = store.execute("SELECT 1 FROM handles WHERE author = ? AND told > ?", [vanish.author, vanish.until])
+        store.execute("DELETE FROM handles WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
+        store.execute("DELETE FROM identity_links WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
+        store.execute(
+            "DELETE FROM edges WHERE post IN (SELECT id FROM posts p WHERE author = ? AND " + MOMENT + " <= ?)",
+            [vanish.author, vanish.until],
+        )
+        if not newer:
+            store.execute("UPDATE authors SET handle = ?, name = '' WHERE id = ?", [stand_in(vanish.author), vanish.author])
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------
+
+
+def stand_in(author: str) -> str:
+    """What is shown of an account that has said no name: the end of its id, shortened."""
+    tail = author.rstrip("/").rpartition("/")[2].rpartition(":")[2] if not author.startswith("at://") else author.removeprefix("at://")
+    return tail if len(tail) <= 40 else tail[:16]
+
+
+def _load_accounts(store: Store, source: str, accounts: Sequence[Account]) -> list[Reject]:
+    """The newest word of each account on its name counts, in whatever order it is read."""
+    if not accounts:
+        return []
+    _add_unknown(store, {account.id: account for account in accounts}.values())
+    rejects: list[Reject] = []
+    for account in sorted(set(accounts), key=lambda account: (account.told, account.id, account.handle)):
+        if account.told:
+            rejects += _rename(store, source, account)
+    return rejects
+
+
+def _add_unknown(store: Store, accounts: Iterable[Account]) -> None:
+    import pyarrow as pa
+
+    rows = list(accounts)
+    columns: dict[str, Any] = {
+        "id": [a.id for a in rows],
+        "source": [a.source for a in rows],
+        "handle": [storable(a.handle) if not a.told and a.handle else stand_in(a.id) for a in rows],
+        "name": [""] * len(rows),
+        "staff": [False] * len(rows),
+    }
+    store.upsert("authors", pa.table(columns), replace=False)
+
+
+def _rename(store: Store, source: str, account: Account) -> list[Reject]:
+    known = store.execute("SELECT max(told) FROM handles WHERE author = ?", [account.id])[0][0]
+    gone = store.execute("SELECT 1 FROM vanished WHERE author = ? AND until >= ?", [account.id, account.told])
+    if gone:
+        return []
+    handle = storable(account.handle) or stand_in(account.id)
+    store.execute(
+        "INSERT INTO handles VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET told = greatest(told, excluded.told)",
+        [account.id, handle, storable(account.name), account.told],
+    )
+    if known and known > account.told:
+        return []
+    store.execute("UPDATE authors SET handle = ?, name = ? WHERE id = ?", [handle, storable(account.name), account.id])
+    return _changed_hands(store, source, account, handle)
+
+
+def _changed_hands(store: Store, source: str, account: Account, handle: str) -> list[Reject]:
+    """A handle that was another account's: the other loses it, and the change stands among what `sources` tells."""
+    network = next((prefix for prefix in UNIQUE_HANDLES if account.id.startswith(prefix)), None)
+    if network is None or handle == stand_in(account.id):
+        return []
+    others = store.execute(
+        "SELECT a.id FROM authors a JOIN handles h ON h.author = a.id AND h.handle = a.handle "
+        "WHERE a.handle = ? AND a.id <> ? AND starts_with(a.id, ?) AND h.told <= ? ORDER BY a.id",
+        [handle, account.id, network, account.told],
+    )
+    for (other,) in others:
+        store.execute("UPDATE authors SET handle = ?, name = '' WHERE id = ?", [stand_in(other), other])
+        store.execute("DELETE FROM identity_links WHERE author = ? AND kind = 'domain' AND target = ?", [other, handle])
+    return [Reject(source, account.id, "handle changed hands", f"{handle} was the handle of {other}") for (other,) in others]
+
+
+def handles(store: Store, author: str) -> list[tuple[str, str]]:
+    """Every handle an account was seen with, and when it last said so, oldest first."""
+    return [(row[0], row[1]) for row in store.execute("SELECT handle, told FROM handles WHERE author = ? ORDER BY told, handle", [author])]
+
+
+# --- reactions ----------------------------------------------------------------------------------------------------
+
+
+def _load_reaction_events(store: Store, posts: Sequence[str], by_type: Mapping[type, Sequence[Any]]) -> None:
+    """Keep each event; a post's reactions are those of its events that nobody took back."""
+    import pyarrow as pa
+
+    events: list[ReactionEvent] = list({event.id: event for event in by_type.get(ReactionEvent, ())}.values())
+    names = ("id", "post", "actor", "kind", "created")
+    if events:
+        columns = {name: pa.array([storable(getattr(event, name)) for event in events], pa.string()) for name in names}
+        store.upsert("reaction_events", pa.table(columns))
+    changed = {event.post for event in events} | _take_back(store, events, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
+    if changed:
+        _gather_reactions(store, sorted(changed))
+        _count_likes(store, sorted(changed))
+    _count_likes(store, _with_events(store, posts))
+
+
+def _take_back(store: Store, events: Sequence[ReactionEvent], deletions: Sequence[Deletion], vanishings: Sequence[Vanish]) -> set[str]:
+    """Remove the events that are bound by some word; the posts whose reactions change by it."""
+    touched = [*(event.id for event in events), *(d.target for d in deletions), *(v.author for v in vanishings)]
+    if not touched:
+        return set()
+    with _registered(store, id=touched):
+        gone = store.execute(
+            "SELECT e.id, e.post FROM reaction_events e LEFT JOIN deletions d ON d.target = e.id AND d.by_author = e.actor "
+            "LEFT JOIN vanished v ON v.author = e.actor WHERE (e.id IN (SELECT id FROM told) OR e.actor IN (SELECT id FROM told)) "
+            "AND (e.created <= d.until OR e.created <= v.until)"
+        )
+    with _registered(store, id=[row[0] for row in gone]):
+        store.execute("DELETE FROM reaction_events WHERE id IN (SELECT id FROM told)")
+    return {row[1] for row in gone}
+
+
+def _gather_reactions(store: Store, posts: Sequence[str]) -> None:
+    """Bring `reactions` to what the events say, for posts whose events changed."""
+    with _registered(store, id=posts):
+        store.execute("DELETE FROM reactions WHERE actor <> '' AND post IN (SELECT id FROM told)")
+        store.execute(
+            "INSERT OR REPLACE INTO reactions SELECT DISTINCT post, actor, kind, 1 FROM reaction_events "
+            "WHERE post IN (SELECT id FROM told) AND post NOT IN (SELECT post FROM tombstones)"
+        )
+
+
+def _with_events(store: Store, posts: Sequence[str]) -> list[str]:
+    if not posts:
+        return []
+    with _registered(store, id=posts):
+        return [row[0] for row in store.execute("SELECT DISTINCT post FROM reaction_events WHERE post IN (SELECT id FROM told)")]
+
+
+def _count_likes(store: Store, posts: Sequence[str]) -> None:
+    """The likes of posts whose reactions come one by one: a post that is read again brings no count of its own."""
+    if not posts:
+        return
+    with _registered(store, id=posts):
+        store.execute(
+            "UPDATE posts SET likes = n.likes FROM (SELECT w.id, count(DISTINCT e.actor) FILTER (e.kind = 'like')::INTEGER AS likes "
+            "FROM told w LEFT JOIN reaction_events e ON e.post = w.id GROUP BY w.id) n "
+            "WHERE posts.id = n.id AND posts.id NOT IN (SELECT post FROM tombstones)"
+        )
+
+
+# --- who is who ---------------------------------------------------------------------------------------------------
+
+
+def _load_links(store: Store, links: Sequence[IdentityLink]) -> None:
+    """What an author says by one way is told whole; only the newest telling counts."""
+    groups: dict[tuple[str, str, str], list[IdentityLink]] = {}
+    for link in links:
+        groups.setdefault((link.author, link.via, link.told), []).append(link)
+    for (author, via, told), group in sorted(groups.items()):
+        known = store.execute("SELECT told FROM identity_told WHERE author = ? AND via = ?", [author, via])
+        gone = store.execute("SELECT 1 FROM vanished WHERE author = ? AND until >= ?", [author, told])
+        if gone or (known and known[0][0] > told):
+            continue
+        store.execute("INSERT OR REPLACE INTO identity_told VALUES (?, ?, ?)", [author, via, told])
+        store.execute("DELETE FROM identity_links WHERE author = ? AND via = ?", [author, via])
+        for link in group:
+            if link.kind:
+                values = [author, via, link.kind, storable(link.target), link.strength, storable(link.evidence), told]
+                store.execute("INSERT OR REPLACE INTO identity_links VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def identity_links(store: Store, author: str = "") -> list[IdentityLink]:
+    """Evidence on one author, or on all: what rewards may show to a person who decides. Never merged by itself."""
+    rows = store.rows(
+        "SELECT author, via, told, kind, target, strength, evidence FROM identity_links WHERE ? IN ('', author) ORDER BY ALL", [author]
+    )
+    return [IdentityLink(**row) for row in rows]
+
+
+def claimed_domains(store: Store, source: str, via: str) -> list[tuple[str, str, str]]:
+    """(author, domain, evidence) of what people of a source say of themselves and nobody has looked up here."""
+    rows = store.execute(
+        "SELECT l.author, l.target, l.evidence FROM identity_links l JOIN authors a ON a.id = l.author "
+        "WHERE a.source = ? AND l.via = ? AND l.kind = 'domain' ORDER BY l.author",
+        [source, via],
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def shared_targets(store: Store) -> list[dict[str, Any]]:
+    """Addresses, domains and accounts that accounts of several networks point at, with the strongest word of each."""
+    return store.rows(
+        "SELECT kind, target, author, max(CASE strength WHEN 'mutual' THEN 2 WHEN 'checked' THEN 1 ELSE 0 END)::INTEGER AS strength "
+        "FROM identity_links WHERE (kind, target) IN (SELECT (kind, target) FROM identity_links GROUP BY kind, target "
+        "HAVING count(DISTINCT author) > 1) GROUP BY kind, target, author ORDER BY kind, target, author"
+    )
