@@ -20,6 +20,7 @@ from index.records import Post, Thread
 from index.spool import Record, write_batch
 from index.store import now
 
+KEPT = (200, 404, 410)  # statuses of answers that say something of the discussion
 WAITS = "not_before:"  # how the entries of a cursor begin that hold what a host asked for: "not_before:forum.example.org"
 
 
@@ -69,7 +70,7 @@ class Asker:
             raise self._stopped(host, url, host.pace.stopped)
         found = {name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in response.headers.items() if values}
         answer = Answer(response.url, response.status, found, response.body, seen=now(), sent=body or b"")
-        return self.output.archive.write(answer) if keep and answer.status == 200 else answer
+        return self.output.archive.write(answer) if keep and answer.status in KEPT else answer
 
     async def host(self, url: str) -> Host:
         """The host of a URL, checked. Raises SourceError where it may not be asked."""

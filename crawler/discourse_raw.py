@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from crawler.answers import Answer
+from crawler.answers import Answer, is_json_error
 from crawler.discourse import Forum, read_categories, thread_records
 from crawler.fields import mapping, mappings, whole
 from crawler.job import told_by
 from index.records import Source
-from index.spool import Record
+from index.spool import Record, Roster
 
 _THREAD = re.compile(r"/t/(\d+)\.json$")
 _FURTHER = re.compile(r"/t/(\d+)/posts\.json$")
@@ -38,7 +38,10 @@ def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
 
 
 def _thread(forum: Forum, answers: list[Answer]) -> Iterator[list[Record]]:
-    if answers:
+    if answers and answers[0].status != 200:
+        if is_json_error(answers[0]):
+            yield [Roster(forum.thread_id(int(_THREAD.findall(urlsplit(answers[0].url).path)[0])), ())]
+    elif answers:
         payload = _object(answers[0].body)
         groups = [_object(answer.body) for answer in answers[1:]]
         thread = whole(payload.get("id")) or 0
@@ -56,7 +59,7 @@ def join(payload: dict[str, Any], groups: Iterable[Mapping[str, Any]]) -> dict[s
 def redact(body: bytes, post: str) -> bytes | None:
     """The answer without what a post says and who wrote it; None where it is not understood, and has to go whole.
 
-    The entry itself stays with its id and number: the others refer to it.
+    The entry itself stays with its id and number: the others refer to it. So does the thread's title: it is the thread's.
     """
     number = post.rpartition("/p/")[2]
     payload = _object(body)
@@ -69,9 +72,6 @@ def redact(body: bytes, post: str) -> bytes | None:
         for name in _TOLD:
             entry.pop(name, None)
         entry["user_deleted"] = True
-    if any(entry.get("post_number") == 1 for entry in entries):
-        for name in ("title", "fancy_title", "slug", "excerpt", "details", "suggested_topics"):
-            payload.pop(name, None)
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 

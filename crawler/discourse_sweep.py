@@ -180,7 +180,11 @@ class Sweep:
         payload = read_object(answer)
         if payload.get("id") != thread:
             raise SourceError(f"{answer.url} answers about another thread ({payload.get('id')!r:.50})", "")
-        answers = await self._further(thread, mapping(payload.get("post_stream")))
+        try:
+            answers = await self._further(thread, mapping(payload.get("post_stream")))
+        except SourceError:  # what came stays; the thread waits for another try
+            self._records += told_by(thread_records(replace(self.forum, now=now()), payload, self._where(thread)), answer)
+            raise
         whole_thread = join(payload, [read_object(answer) for answer in answers])
         records = thread_records(replace(self.forum, now=now()), whole_thread, self._where(thread))
         self._take(thread, told_by(records, answer, *answers))

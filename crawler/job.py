@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from crawler.answers import Answer
 from index.config import CrawlConfig
 from index.errors import SourceError
-from index.records import Origin, Post, Source
+from index.records import Origin, Post, Source, Tombstone
 from index.spool import Record
 
 
@@ -114,10 +114,14 @@ Sweep = Callable[[Job, Ask, Emit], Any]
 
 
 def told_by(records: Iterable[Record], *answers: Answer) -> list[Record]:
-    """The records, and for each post among them which raw answers it was read from: its provenance."""
+    """The records, and for each post among them which raw answers it was read from: its provenance.
+
+    Not for a post that is taken back right here: of what stands in its place nothing has to be found again.
+    """
     records = list(records)
     raws = [answer.raw for answer in answers if answer.raw]
-    posts = dict.fromkeys(record.id for record in records if isinstance(record, Post))
+    gone = {record.post for record in records if isinstance(record, Tombstone)}
+    posts = dict.fromkeys(record.id for record in records if isinstance(record, Post) and record.id not in gone)
     return records + [Origin(post, raw) for post in posts for raw in raws]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.live import Event, Live, wait_for_orphan
+from crawler.rawfiles import clear_unknown, redact
 from crawler.registry import ARCHIVES, network, part
 from index import tables_discussion as tables
 from index.config import Config
@@ -58,15 +59,21 @@ class CrawlReport:
 def crawl(workspace: Workspace, store: Store, config: Config, progress: Progress) -> CrawlReport:
     """Read every source. To be called under the workspace's lock; a source that fails does not stop the others."""
     load_waiting(workspace, store)
-    return _Crawl(workspace, store, config, progress).run(tables.sources(store))
+    sources = tables.sources(store)
+    redact(workspace, store, sources)  # what a run left undone that was killed
+    try:
+        return _Crawl(workspace, store, config, progress).run(sources)
+    finally:
+        redact(workspace, store, sources)
 
 
 def load_waiting(workspace: Workspace, store: Store) -> None:
-    """Commit what an interrupted run left in the spool."""
+    """Commit what an interrupted run left in the spool, and clear the raw archive of what no batch speaks of."""
     wait_for_orphan(workspace)
     clear_unfinished(workspace.spool)
     for _ in load_spool(workspace.spool, store):
         pass
+    clear_unknown(workspace, store)
 
 
 class _Crawl:

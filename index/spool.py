@@ -134,13 +134,21 @@ def load_batch(store: Store, batch: Batch) -> None:
     from index import tables_discussion as tables
 
     with store.transaction():
-        if not tables.remember_batch(store, batch.id):
-            return
-        by_type: dict[type, list[Any]] = {}
-        for record in batch.records:
-            by_type.setdefault(type(record), []).append(_clean(record))
-        tables.load_records(store, batch.source, batch.seen, by_type)
-        tables.set_cursor(store, batch.source, batch.cursor)
+        if tables.remember_batch(store, batch.id):
+            load_records_of(store, batch)
+            tables.set_cursor(store, batch.source, batch.cursor)
+
+
+def load_records_of(store: Store, batch: Batch) -> None:
+    """The records of a batch alone. Called inside a transaction."""
+    from index import tables_discussion as tables
+    from index import tables_raw
+
+    by_type: dict[type, list[Any]] = {}
+    for record in batch.records:
+        by_type.setdefault(type(record), []).append(_clean(record))
+    tables.load_records(store, batch.source, batch.seen, by_type)
+    tables_raw.load_raw_records(store, batch.seen, by_type)
 
 
 def _clean(record: Record) -> Record:
