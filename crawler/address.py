@@ -14,9 +14,12 @@ from index.records import Source
 # The order in which networks are tried. Those that know their addresses by the form alone (wss://, at://, "hive:")
 # answer without asking anybody, so they come first; of the rest, what is most likely comes first. The last one's
 # complaint is what the user sees where none fits, so that is the most common kind.
-PROBING = ("discourse",)
+PROBING = (
+    *("nostr", "snapshot", "hackernews", "hive", "stackexchange", "github", "hyperkitty"),
+    *("discourse", "lemmy", "public-inbox", "feed"),
+)
 # The same for files.
-READING = ("archive",)
+READING = ("table", "stackexchange-dump", "mbox", "archive")
 
 
 def find_source(address: str, allow_private: bool, config: CrawlConfig) -> Source:

@@ -53,10 +53,62 @@ NETWORKS: dict[str, Network] = {
         hints="crawler.discourse_hints:hints",
         redact="crawler.discourse_raw:redact",
     ),
+    "nostr": Network(
+        find="crawler.nostr_sweep:find",
+        sweep="crawler.nostr_sweep:sweep",
+        parse="crawler.nostr_sweep:parse",
+        hints="crawler.nostr_sweep:hints",
+        redact="crawler.nostr_sweep:redact",
+    ),
+    "snapshot": Network(
+        find="crawler.snapshot_sweep:find",
+        sweep="crawler.snapshot_sweep:sweep",
+        parse="crawler.snapshot_sweep:parse",
+        hints="crawler.snapshot_sweep:hints",
+    ),
+    "hackernews": Network(
+        find="crawler.hackernews_sweep:find",
+        sweep="crawler.hackernews_sweep:sweep",
+        parse="crawler.hackernews_sweep:parse",
+        hints="crawler.hackernews_sweep:hints",
+    ),
+    "hive": Network(
+        find="crawler.hive_sweep:find", sweep="crawler.hive_sweep:sweep", parse="crawler.hive_sweep:parse", hints="crawler.hive_sweep:hints"
+    ),
+    "stackexchange": Network(
+        find="crawler.stackexchange_sweep:find",
+        sweep="crawler.stackexchange_sweep:sweep",
+        parse="crawler.stackexchange_sweep:parse",
+        hints="crawler.stackexchange_sweep:hints",
+    ),
+    "github": Network(
+        find="crawler.github_sweep:find",
+        sweep="crawler.github_sweep:sweep",
+        parse="crawler.github_sweep:parse",
+        hints="crawler.github_sweep:hints",
+    ),
+    "lemmy": Network(
+        find="crawler.lemmy_sweep:find",
+        sweep="crawler.lemmy_sweep:sweep",
+        parse="crawler.lemmy_sweep:parse",
+        hints="crawler.lemmy_sweep:hints",
+    ),
+    "hyperkitty": Network(
+        find="crawler.mail_sweep:find_hyperkitty", sweep="crawler.mail_sweep:sweep_hyperkitty", parse="crawler.mail_sweep:parse_hyperkitty"
+    ),
+    "public-inbox": Network(
+        find="crawler.mail_sweep:find_public_inbox",
+        sweep="crawler.mail_sweep:sweep_public_inbox",
+        parse="crawler.mail_sweep:parse_public_inbox",
+    ),
+    "feed": Network(find="crawler.feed_sweep:find", sweep="crawler.feed_sweep:sweep", parse="crawler.feed_sweep:parse"),
 }
 
 ARCHIVES: dict[str, Archive] = {
     "archive": Archive(find="crawler.archive:find", read="crawler.archive:read_archive"),
+    "table": Archive(find="crawler.table:find", read="crawler.table:read_table"),
+    "stackexchange-dump": Archive(find="crawler.stackexchange_dump:find", read="crawler.stackexchange_dump:read_dump"),
+    "mbox": Archive(find="crawler.mbox:find", read="crawler.mbox:read_mbox"),
 }
 
 

@@ -37,7 +37,7 @@ What is left
 On Tuesday Bob said:
 > not yet
 
--- 
+--\x20
 Ann
 +1 555 0100
 """
