@@ -363,6 +363,16 @@ def claimed_domains(store: Store, source: str, via: str) -> list[tuple[str, str,
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def known_events(store: Store, prefix: str, most: int) -> list[tuple[int, str]]:
+    """(second, id without prefix) of posts and reactions named by a hash of 64 hex digits, the newest `most`."""
+    rows = store.execute(
+        "SELECT epoch(created::TIMESTAMP)::BIGINT AS second, id[length(?) + 1:] AS name FROM (SELECT id, created FROM posts UNION ALL "
+        "SELECT id, created FROM reaction_events) WHERE starts_with(id, ?) AND length(id) = length(?) + 64 ORDER BY second DESC, name LIMIT ?",
+        [prefix, prefix, prefix, most],
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def shared_targets(store: Store) -> list[dict[str, Any]]:
     """Addresses, domains and accounts that accounts of several networks point at, with the strongest word of each."""
     return store.rows(
