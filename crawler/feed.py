@@ -55,8 +55,9 @@ def _entry(reading: Reading, source: str, url: str, entry: Any, number: int, own
     link = link if link.startswith(("http://", "https://")) else url
     shown = line(entry.get("author"), 100) or owner
     author = reading.author(f"{source}/u/{shown.lower()}", shown)
-    edited = _time(entry.get("updated_parsed"))
-    created = (_time(entry.get("published_parsed")) if entry.get("published") else None) or edited
+    # Not `entry.get`: feedparser would take the one for the other where one is missing.
+    edited = _time(dict.get(entry, "updated_parsed"))
+    created = _time(dict.get(entry, "published_parsed")) or edited
     format, text = _words(entry)
     reply = None if answered is None else f"{source}/{_short(answered)}"
     if not reading.post(post, thread, author, created, text, "cooked" if format else "text", link, edited, reply):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from crawler.answers import Answer, complain
@@ -49,7 +49,7 @@ async def sweep(job: Job, ask: Ask, emit: Emit) -> None:
     emit(told_by(records, answer), cursor)
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     for answer in answers:
         if answer.status == 200:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from crawler.answers import Answer
@@ -151,7 +151,7 @@ async def _more_replies(job: Job, ask: Ask, comment: dict[str, Any]) -> tuple[li
     return records, found
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     repository = source.id.removeprefix("github:")
     for answer in answers:

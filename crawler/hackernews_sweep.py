@@ -6,7 +6,7 @@ Algolia finds and gives whole trees; Firebase says which items were deleted or k
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -110,7 +110,7 @@ def _moment(seconds: int) -> str:
     return datetime.fromtimestamp(min(seconds, 2**33), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     for answer in answers:
         yield told_by(answer_records(source.id, answer.url, answer.body, answer.seen), answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from crawler.answers import Answer, read_object
@@ -105,7 +105,7 @@ async def _asked(ask: Ask, nodes: list[str], sent: bytes, keep: bool = True) -> 
     raise SourceError(f"no Hive node answers the question: {said}", "run again later, or name other nodes: hive:TAG@https://node")
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     for answer in answers:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -158,7 +158,7 @@ async def _conversation(job: Job, ask: Ask, emit: Emit, uri: str, number: int, c
     emit(records, cursor)
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`; comments answer what earlier answers named."""
     addresses: dict[int, str] = {}
     for answer in answers:

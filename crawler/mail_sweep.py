@@ -10,7 +10,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -92,7 +92,7 @@ async def _inbox_listing(job: Job, ask: Ask) -> AsyncIterator[list[Found]]:
         before = oldest
 
 
-def parse_public_inbox(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse_public_inbox(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     for answer in answers:
         if answer.status == 200 and answer.url.endswith("/t.mbox.gz"):
             yield told_by(mail_records(source, answer), answer)
@@ -154,7 +154,7 @@ def _kitty_thread(raw: dict[str, Any]) -> Found | None:
     return Found(when, key) if when and key and re.fullmatch(r"[A-Z0-9]{10,64}", key) else None
 
 
-def parse_hyperkitty(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse_hyperkitty(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     for answer in answers:
         if answer.status == 200 and "/export/" in answer.url:
             yield told_by(mail_records(source, answer), answer)

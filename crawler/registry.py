@@ -65,33 +65,42 @@ NETWORKS: dict[str, Network] = {
         sweep="crawler.snapshot_sweep:sweep",
         parse="crawler.snapshot_sweep:parse",
         hints="crawler.snapshot_sweep:hints",
+        redact="crawler.redact:snapshot",
     ),
     "hackernews": Network(
         find="crawler.hackernews_sweep:find",
         sweep="crawler.hackernews_sweep:sweep",
         parse="crawler.hackernews_sweep:parse",
         hints="crawler.hackernews_sweep:hints",
+        redact="crawler.redact:hackernews",
     ),
     "hive": Network(
-        find="crawler.hive_sweep:find", sweep="crawler.hive_sweep:sweep", parse="crawler.hive_sweep:parse", hints="crawler.hive_sweep:hints"
+        find="crawler.hive_sweep:find",
+        sweep="crawler.hive_sweep:sweep",
+        parse="crawler.hive_sweep:parse",
+        hints="crawler.hive_sweep:hints",
+        redact="crawler.redact:hive",
     ),
     "stackexchange": Network(
         find="crawler.stackexchange_sweep:find",
         sweep="crawler.stackexchange_sweep:sweep",
         parse="crawler.stackexchange_sweep:parse",
         hints="crawler.stackexchange_sweep:hints",
+        redact="crawler.redact:stackexchange",
     ),
     "github": Network(
         find="crawler.github_sweep:find",
         sweep="crawler.github_sweep:sweep",
         parse="crawler.github_sweep:parse",
         hints="crawler.github_sweep:hints",
+        redact="crawler.redact:github",
     ),
     "lemmy": Network(
         find="crawler.lemmy_sweep:find",
         sweep="crawler.lemmy_sweep:sweep",
         parse="crawler.lemmy_sweep:parse",
         hints="crawler.lemmy_sweep:hints",
+        redact="crawler.redact:lemmy",
     ),
     "hyperkitty": Network(
         find="crawler.mail_sweep:find_hyperkitty", sweep="crawler.mail_sweep:sweep_hyperkitty", parse="crawler.mail_sweep:parse_hyperkitty"

@@ -7,7 +7,7 @@ page begins at the moment of the last entry, since several may share it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from crawler.answers import Answer
@@ -110,7 +110,7 @@ async def _look_again(job: Job, ask: Ask, emit: Emit, url: str, space: str) -> N
         emit([*records, *missing], {"looked_at": str((place + start + len(names)) % len(known))})
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     space = source.id.removeprefix("snapshot:")
     for answer in answers:

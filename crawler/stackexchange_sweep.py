@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -138,7 +138,7 @@ async def _look_again(job: Job, ask: Ask, emit: Emit, host: str, shape: str) -> 
         emit([*_records(job.source, host, items, answer), *missing], {"looked_at": str((place + start + len(names)) % len(known))})
 
 
-def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
+def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
     """Records of raw answers, for `precipitate reparse`."""
     host = source.id.removeprefix("stackexchange:").partition("/tagged/")[0]
     for answer in answers:

@@ -6,6 +6,7 @@ compared with the world post by post.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -218,14 +219,14 @@ def test_a_server_that_fails_every_fifth_request(bench: Bench, case: Case, world
 
 def test_the_raw_archive_says_the_same(bench: Bench, case: Case, world: World) -> None:
     """`precipitate reparse` gives the same records from the raw answers, without asking."""
-    from crawler.pipeline import reparse  # type: ignore[attr-defined]
+    from crawler.rawfiles import reparse
 
     with case.server(world) as server:
-        bench.add(case.address(server))
+        source = bench.add(case.address(server))
         bench.crawl()
         asked = len(server.log)
         before = bench.content()
-        reparse(bench.workspace, bench.store)
+        assert sum(reparse(bench.workspace, bench.store, source)) > 28
         assert len(server.log) == asked
         assert bench.content() == before
 
@@ -251,3 +252,22 @@ def test_github_wants_a_token(bench: Bench, world: World, monkeypatch: pytest.Mo
         bench.crawl()
     kept = b"".join(path.read_bytes() for path in bench.workspace.folder.rglob("*") if path.is_file())
     assert b"let-me-in" not in kept and json.dumps("let-me-in").encode() not in kept
+
+
+def test_what_was_taken_back_leaves_the_raw_archive(bench: Bench, case: Case, world: World) -> None:
+    """The words of a post whose deletion is said, not only concluded, are in no raw answer any more; those beside it still are."""
+    if not issubclass(case.server, HackerNewsServer | LemmyServer):
+        return  # elsewhere a post is only missing, and what is missing stays in the archive
+    with case.server(world) as server:
+        bench.add(case.address(server))
+        bench.crawl()
+        world.clock = max(world.clock, _now() - 3600)
+        world.posts[8].text = "These words were taken back."
+        world.edit(8, "These words were taken back.")
+        bench.crawl()
+        world.delete(8)
+        for _ in range(3):
+            bench.crawl()
+    kept = b"".join(gzip.decompress(path.read_bytes()) for path in bench.workspace.raw.rglob("*.gz"))
+    assert b"taken back" not in kept
+    assert b"neighbours of thing 1" in kept
