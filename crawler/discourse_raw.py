@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from crawler.answers import Answer, is_json_error
 from crawler.discourse import Forum, read_categories, thread_records
+from crawler.discourse_extras import earlier_text
 from crawler.fields import mapping, mappings, whole
 from crawler.job import told_by
 from index.records import Source
 from index.spool import Record, Roster
 
 _THREAD = re.compile(r"/t/(\d+)\.json$")
+_REVISION = re.compile(r"/posts/(\d+)/revisions/[^/]+\.json$")
 _FURTHER = re.compile(r"/t/(\d+)/posts\.json$")
 _TOLD = ("cooked", "raw", "username", "name", "display_username", "avatar_template", "user_id", "link_counts", "user_title")
 
@@ -34,6 +36,8 @@ def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
         thread = [answer] if _THREAD.search(path) else []
         if path.endswith("/site.json"):
             forum = replace(forum, categories=read_categories(_object(answer.body)))
+        elif (post := _REVISION.search(path)) and (text := earlier_text(forum, int(post.group(1)), _object(answer.body))):
+            yield told_by([text], answer)
     yield from _thread(forum, thread)
 
 

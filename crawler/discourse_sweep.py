@@ -13,6 +13,7 @@ from typing import Any
 
 from crawler.answers import Answer, is_json_error, read_object
 from crawler.discourse import Forum, read_categories, thread_records
+from crawler.discourse_again import Again
 from crawler.discourse_raw import join
 from crawler.fields import exact_moment, mapping, mappings, whole, wholes
 from crawler.frontier import Frontier, Listed, passes, reaches_into
@@ -41,6 +42,9 @@ class Sweep:
         self.job, self.ask, self.emit, self.report = job, ask, emit, job.report
         self.forum = Forum(job.source.id, job.source.base_url, now())
         self.frontier = Frontier.read(job.cursor)
+        self.again = Again(job, ask, self.forum)
+        self._first = not self.frontier.head  # nothing is known yet
+        self._liked: dict[int, int] = {}  # posts read in a first visit, and how many like them
         self._records: list[Record] = []
         self._posts = self._threads = self._done = 0
         self._flushed = time.monotonic()
@@ -49,21 +53,39 @@ class Sweep:
         """List, then read. Threads to look at again, because a post was missing there, are in the job's hints."""
         try:
             await self._read_site()
+            self.again.forum = self.forum
             self.frontier.add(self.job.hints.get("recheck", ()))
             await self._list()
+            if not self._first:
+                await self._compare()
             await self._read_waiting()
+            await self._enrich()
         finally:
             self.flush()
             self.report.waiting = len(self.frontier.threads())
 
     def flush(self) -> None:
         """Write what was gathered, with the cursor that stands behind it."""
-        self.emit(self._records, self.frontier.changes(), self._done, self._done + len(self.frontier.chunk_of))
+        cursor = self.frontier.changes() | self.again.cursor
+        self.again.cursor = {}
+        self.emit(self._records, cursor, self._done, self._done + len(self.frontier.chunk_of))
         self._records, self._posts, self._threads, self._flushed = [], 0, 0, time.monotonic()
 
     async def _read_site(self) -> None:
         site = read_object(await self.ask(f"{self.forum.base_url}/site.json"))
         self.forum = replace(self.forum, categories=read_categories(site))
+
+    async def _compare(self) -> None:
+        """What bumps nothing: threads where an old post is not as it was are read with the others."""
+        await self.again.compare()
+        self.frontier.add(self.again.suspects)
+        self.flush()
+
+    async def _enrich(self) -> None:
+        """Names and earlier texts: what the store lacked before this visit; of a first visit what it has just read."""
+        self.flush()  # a batch tells the reactions of a post once: counts come with threads, names now
+        unnamed = [*self._liked.items(), *self.job.hints.get("unnamed", ())]
+        self._records += await self.again.enrich(unnamed, self.job.hints.get("edited", ()))
 
     # --- listing
 
@@ -202,6 +224,9 @@ class Sweep:
     def _take(self, thread: int, records: list[Record]) -> None:
         posts = sum(isinstance(record, Post) for record in records)
         self._records += records
+        if self._first:
+            liked = (record for record in records if isinstance(record, Post) and record.likes)
+            self._liked |= {int(record.id.rpartition("/")[2]): record.likes for record in liked}
         self._posts += posts
         self._threads += 1
         self._done += 1

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from crawler.answers import Answer
 from index.config import CrawlConfig
 from index.errors import SourceError
-from index.records import Origin, Post, Source, Tombstone
+from index.records import Origin, Post, PostVersion, Source, Tombstone
 from index.spool import Record
 
 
@@ -121,7 +121,9 @@ def told_by(records: Iterable[Record], *answers: Answer) -> list[Record]:
     records = list(records)
     raws = [answer.raw for answer in answers if answer.raw]
     gone = {record.post for record in records if isinstance(record, Tombstone)}
-    posts = dict.fromkeys(record.id for record in records if isinstance(record, Post) and record.id not in gone)
+    told = [record.id for record in records if isinstance(record, Post)]
+    told += [record.post for record in records if isinstance(record, PostVersion)]
+    posts = dict.fromkeys(post for post in told if post not in gone)
     return records + [Origin(post, raw) for post in posts for raw in raws]
 
 

@@ -24,6 +24,9 @@ user_agent = "precipitate/0.1 (+https://precipitate.example/bot)"
 delay_seconds = 1.0
 # Requests to one source in one run; the rest waits for the next run.
 max_requests = 20000
+# Requests of one run for what a forum's listing does not tell: edits and deletions that bump nothing, who liked a post,
+# what it said before. One in four requests of a long run at least. Raise it to catch up faster.
+extra_requests = 10
 # Largest answer that is read, in bytes.
 max_response_bytes = 32000000
 # Seconds to wait for one answer.
@@ -73,6 +76,7 @@ class CrawlConfig:
     user_agent: str = "precipitate/0.1 (+https://precipitate.example/bot)"
     delay_seconds: float = 1.0
     max_requests: int = 20_000
+    extra_requests: int = 10
     max_response_bytes: int = 32_000_000
     timeout_seconds: int = 30
     tail_seconds: int = 0

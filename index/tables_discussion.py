@@ -137,6 +137,7 @@ def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
 
 def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
     """Reactions of a post are told whole each time: those of earlier tellings give way."""
+    reactions = _with_known_names(store, reactions)
     if not reactions:
         return
     import pyarrow as pa
@@ -161,6 +162,31 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
                 }
             ),
         )
+
+
+def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[Reaction]:
+    """A count without names keeps the names that are known, as long as it is not less than they are."""
+    named = {reaction.post for reaction in reactions if reaction.actor}
+    counted = [reaction for reaction in reactions if reaction.post not in named]
+    if not counted:
+        return list(reactions)
+    import pyarrow as pa
+
+    known: dict[tuple[str, str], list[str]] = {}
+    store.connection.register("counted", pa.table({"post": sorted({reaction.post for reaction in counted})}))
+    try:
+        names = "SELECT r.post, r.kind, r.actor FROM reactions r SEMI JOIN counted c ON r.post = c.post WHERE r.actor <> '' ORDER BY ALL"
+        for post, kind, actor in store.execute(names):
+            known.setdefault((post, kind), []).append(actor)
+    finally:
+        store.connection.unregister("counted")
+    told = [reaction for reaction in reactions if reaction.post in named]
+    for reaction in counted:
+        actors = known.get((reaction.post, reaction.kind), [])
+        actors = actors if len(actors) <= reaction.count else []
+        told += [Reaction(reaction.post, actor, reaction.kind) for actor in actors]
+        told.append(Reaction(reaction.post, "", reaction.kind, reaction.count - len(actors)))
+    return told
 
 
 @dataclass(slots=True)
@@ -291,7 +317,8 @@ def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
     for stone in tombstones:
         store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
         store.execute(
-            "UPDATE posts SET state = ?, body = '', likes = 0, plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
+            "UPDATE posts SET state = ?, body = '', likes = 0, plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?",
+            [stone.state, stone.post],
         )
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
         store.execute("UPDATE threads SET title = '' WHERE id = ?", [stone.post])  # where a thread has its first post's words for a title

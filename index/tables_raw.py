@@ -75,7 +75,8 @@ def forget_derived(store: Store, source: str) -> None:
         "WHERE p.source = ? AND p.id NOT IN (SELECT post FROM tombstones)",
         [source],
     )
-    for table, key in (("post_versions", "post"), ("reactions", "post"), ("edges", "post"), ("posts", "id")):
+    # Reactions stay: names of those who liked a post are not in the archive, and what is told whole takes their place.
+    for table, key in (("post_versions", "post"), ("edges", "post"), ("posts", "id")):
         store.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT id FROM derived)")
     store.execute("DELETE FROM rejects WHERE source = ?", [source])
     store.execute("DROP TABLE derived")

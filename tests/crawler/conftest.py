@@ -42,7 +42,7 @@ class Bench:
         return source
 
     def crawl(self, **changes: Any) -> CrawlReport:
-        settings = {"delay_seconds": 0.001, "timeout_seconds": 5} | changes
+        settings = {"delay_seconds": 0.001, "timeout_seconds": 5, "extra_requests": 0} | changes
         return crawl(self.workspace, self.store, Config(crawl=CrawlConfig(**settings)), lambda *_: None)
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -13,6 +13,7 @@ from crawler import discourse_sweep as sweeping
 from crawler.answers import Answer
 from crawler.frontier import Frontier, Listed
 from crawler.job import Report
+from index.config import CrawlConfig
 from index.records import Post, Reject, Source
 from index.spool import Roster
 from tests.crawler.scripted import Scripted
@@ -25,7 +26,7 @@ class Visits(Scripted):
     """Visits to an emulated forum, and the posts, rosters and rejects that they bring."""
 
     def __init__(self, spool: Path, emulator: DiscourseEmulator) -> None:
-        super().__init__(Source("discourse:forum.test", "discourse", URL, URL), sweeping.sweep, self._answer, spool)
+        super().__init__(Source("discourse:forum.test", "discourse", URL, URL), sweeping.sweep, self._answer, spool, CrawlConfig(extra_requests=0))
         self.emulator = emulator
 
     def _answer(self, url: str, method: str, body: bytes | None) -> Answer:
