@@ -110,6 +110,8 @@ class Sweep:
         page, ended = 0, False
         while not ended:
             listed, last = await self._page(page)
+            if not listed and not newest and self.frontier.head:
+                raise SourceError(f"{self.forum.base_url} lists no thread any more", "see whether it can still be read without an account")
             ended = last or all(entry.thread in newest for entry in listed)
             newest.update({entry.thread: entry.bumped for entry in listed})
             self.frontier.add(entry.thread for entry in listed if self.frontier.is_news(entry))
@@ -135,6 +137,8 @@ class Sweep:
         ended = False
         while not ended:
             listed, last = await self._page(page)
+            if not listed and not seen and page == 0 and self.frontier.head:
+                raise SourceError(f"{self.forum.base_url} lists no thread any more", "see whether it can still be read without an account")
             fresh = [entry for entry in listed if entry.thread not in seen]
             seen.update(entry.thread for entry in fresh)
             self.frontier.add(entry.thread for entry in fresh if self.frontier.is_news(entry))

