@@ -15,8 +15,8 @@ from index.records import Source
 # answer without asking anybody, so they come first; of the rest, what is most likely comes first. The last one's
 # complaint is what the user sees where none fits, so that is the most common kind.
 PROBING = (
-    *("nostr", "snapshot", "hackernews", "hive", "stackexchange", "github", "hyperkitty"),
-    *("discourse", "lemmy", "public-inbox", "feed"),
+    *("nostr", "jetstream", "snapshot", "hackernews", "hive", "stackexchange", "github", "hyperkitty"),
+    *("discourse", "lemmy", "atproto", "public-inbox", "feed"),
 )
 # The same for files.
 READING = ("table", "stackexchange-dump", "mbox", "archive")

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from crawler.answers import Answer
 from crawler.fields import line, mapping
 from crawler.nip19 import decode, encode, encode_address
 from crawler.nostr_event import Event, is_hex64, read_event
-from crawler.social import edges, headline, stub, unix_moment, urls
+from crawler.social import edges, headline, source_host, stub, unix_moment, urls
 from index.records import Account, Deletion, IdentityLink, Post, PostFormat, ReactionEvent, Reject, Thread, Vanish
 from index.spool import Record
 
@@ -24,6 +25,7 @@ GATEWAY = "https://njump.me"  # shows any event by its NIP-19 name, from whichev
 
 _ENTITY = re.compile(r"(?:nostr:|@)((?:npub|note|nprofile|nevent|naddr)1[02-9ac-hj-np-z]{20,900})", re.I)
 _ADDRESS = re.compile(r"(\d{1,5}):([0-9a-f]{64}):(.{0,500})\Z", re.S)
+_NIP05 = re.compile(r"([a-z0-9._-]{1,64})@((?:[a-z0-9-]{1,63}\.)+[a-z]{2,63})\Z")
 REACTIONS = {"+": "like", "": "like", "-": "dislike", "👍": "+1", "❤": "heart", "❤️": "heart", "♥️": "heart", "🧡": "heart", "💜": "heart"}
 # NIP-48: protocol of a bridged original → what its id begins with here.
 BRIDGES = {"activitypub": "ap:", "atproto": "", "rss": "", "web": ""}
@@ -39,12 +41,7 @@ class Relay:
 
 
 def source_id(url: str) -> str:
-    """ "nostr:" and the host, with the port and path where they are not the usual ones."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    usual = {"wss": 443, "ws": 80}.get(parts.scheme)
-    port = f":{parts.port}" if parts.port and parts.port != usual else ""
-    return f"nostr:{host}{port}{parts.path.rstrip('/')}"
+    return f"nostr:{source_host(url)}"
 
 
 def author_id(pubkey: str) -> str:
@@ -336,13 +333,20 @@ def _external(event: Event, author: str, via: str, told: str) -> list[Record]:
     return [*links]
 
 
-def domain_link(author: str, address: str, answer: object, told: str, evidence: str) -> IdentityLink | None:
-    """NIP-05 looked up: `name@domain` is this key's if the domain's `nostr.json` says so, and then both sides do."""
-    name, _, _ = address.partition("@")
-    names = mapping(mapping(answer).get("names"))
-    if name and author == author_id(str(names.get(name))):
-        return IdentityLink(author, "nostr/nip05", told, "domain", address, "mutual", evidence)
-    return None
+def domain_question(author: str, address: str) -> tuple[str, Callable[[Answer], bool]] | None:
+    """NIP-05: what to ask for `name@domain`, and whether the answer names this key. None where it is no such name."""
+    match = _NIP05.match(address)
+    if not match:
+        return None
+    return f"https://{match[2]}/.well-known/nostr.json?name={match[1]}", lambda answer: _named(answer, match[1]) == author
+
+
+def _named(answer: Answer, name: str) -> str:
+    try:
+        told = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return ""
+    return author_id(str(mapping(mapping(told).get("names")).get(name)))
 
 
 _READERS: dict[int, Callable[[Relay, Event, str], list[Record]]] = {

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crawler.answers import Answer
+from crawler.domains import look_up
 from crawler.fields import line, mapping, whole
 from crawler.intervals import Covered
 from crawler.job import Ask, Channel, Emit, Job, StoppedError, told_by
 from crawler.negentropy import Reconciliation
-from crawler.nostr import KINDS, Relay, checked_records, source_id
-from crawler.nostr_domains import look_up_domains
+from crawler.nostr import KINDS, Relay, checked_records, domain_question, source_id
 from crawler.nostr_event import Event, is_hex64, read_event
 from crawler.probe import Probe
 from crawler.social import unix_moment
@@ -90,12 +90,13 @@ async def sweep(job: Job, ask: Ask, emit: Emit) -> None:
             if failures >= ATTEMPTS:
                 raise
     known = {author: (name, evidence) for author, name, evidence in job.hints.get("domains", ())}
-    await look_up_domains(job, ask, emit, known | reading.names)
+    await look_up(job, ask, emit, known | reading.names, "nostr/nip05", domain_question)
 
 
 def hints(store: Store, source: Source) -> dict[str, Any]:
     """The domains that people of this relay name in their profiles, and the events that are known, from any relay."""
-    from index.tables_networks import claimed_domains, known_events
+    from index.tables_networks import known_events
+    from index.tables_people import claimed_domains
 
     return {"domains": claimed_domains(store, source.id, "nostr/profile"), "known": known_events(store, "nostr:", MOST_KNOWN)}
 

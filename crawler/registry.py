@@ -60,6 +60,20 @@ NETWORKS: dict[str, Network] = {
         hints="crawler.nostr_sweep:hints",
         redact="crawler.nostr_sweep:redact",
     ),
+    "jetstream": Network(
+        find="crawler.jetstream_sweep:find",
+        sweep="crawler.jetstream_sweep:sweep",
+        parse="crawler.jetstream_sweep:parse",
+        hints="crawler.jetstream_sweep:hints",
+        redact="crawler.jetstream_sweep:redact",
+    ),
+    "atproto": Network(
+        find="crawler.atproto_sweep:find",
+        sweep="crawler.atproto_sweep:sweep",
+        parse="crawler.atproto_sweep:parse",
+        hints="crawler.atproto_sweep:hints",
+        redact="crawler.atproto_sweep:redact",
+    ),
     "snapshot": Network(
         find="crawler.snapshot_sweep:find",
         sweep="crawler.snapshot_sweep:sweep",

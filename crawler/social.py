@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from crawler.fields import EARLIEST, LEEWAY
 from index.records import Edge, Thread
@@ -24,6 +25,15 @@ def unix_moment(value: object, now: str, unit: int = 1) -> str | None:
     except (ValueError, OverflowError, OSError):
         return None
     return when.strftime("%Y-%m-%dT%H:%M:%SZ") if EARLIEST <= when <= datetime.fromisoformat(now) + LEEWAY else None
+
+
+def source_host(url: str) -> str:
+    """Host of an address, with the port and path where they are not the usual ones: what a source is named by."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    usual = {"https": 443, "http": 80, "wss": 443, "ws": 80}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port and parts.port != usual else ""
+    return f"{host}{port}{parts.path.rstrip('/')}"
 
 
 def seconds_of(moment: str) -> int:

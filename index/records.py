@@ -89,13 +89,14 @@ class Account:
     """A writer on a network where a name is told apart from the account, and may change.
 
     `told` is when they said `handle` and `name` themselves; "" where only the account was seen: then `handle` stands in
-    until they do. Older word never takes the place of newer.
+    until they do. Older word never takes the place of newer. A told account without handle, or with None for a name,
+    says nothing of that.
     """
 
     id: str  # "nostr:u/3bf0c6…", "at://did:plc:…", "farcaster:557", "ap:https://…"
     source: str
     handle: str
-    name: str = ""
+    name: str | None = ""
     told: str = ""
 
 
@@ -119,6 +120,21 @@ class Deletion:
     reason: str
     state: PostState = "author_deleted"
     until: str = ""  # binds what was written up to then: "" = whenever
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """All that an author's own complete store holds now, of things whose ids begin with `prefix`.
+
+    What it does not hold is gone from there: `proven` if the author signed the whole of it, which is their word on
+    what is not in it, too. Else one look settles nothing: what is missing at two is pruned.
+    """
+
+    author: str
+    prefix: str
+    ids: tuple[str, ...]
+    proven: bool
+    reason: str = "no longer in its author's repository"
 
 
 @dataclass(frozen=True, slots=True)

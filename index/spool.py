@@ -21,6 +21,7 @@ from index.records import (
     Author,
     Deletion,
     Edge,
+    Holdings,
     IdentityLink,
     Origin,
     Post,
@@ -60,6 +61,7 @@ Record = (
     | Deletion
     | Vanish
     | IdentityLink
+    | Holdings
     | PostVersion
     | Raw
     | Origin

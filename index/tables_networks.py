@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from index.records import Account, Deletion, IdentityLink, Post, ReactionEvent, Reject, Thread, Tombstone, Vanish
+from index.records import Account, Deletion, Holdings, IdentityLink, Post, ReactionEvent, Reject, Thread, Tombstone, Vanish
 from index.store import Store, storable
+from index.tables_people import forget_people, load_accounts, load_links
 
 EVER = "9999"  # after every moment that is written out
 MOMENT = "coalesce(p.edited, p.created)"
 MAX_DEPTH = 500  # levels of replies that one batch may move
-# Networks where a handle is one account's at a time, so that two accounts with the same one mean that it changed hands.
-UNIQUE_HANDLES = ("at://", "farcaster:", "ap:")
 
 
 def prepare(store: Store, by_type: Mapping[type, Sequence[Any]]) -> dict[type, list[Any]]:
@@ -34,11 +33,13 @@ def prepare(store: Store, by_type: Mapping[type, Sequence[Any]]) -> dict[type, l
 def settle(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> tuple[list[Tombstone], list[Reject]]:
     """After posts and edges: what follows from the rest. Returns the tombstones and rejects that follow."""
     _remember(store, seen, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
-    rejects = _load_accounts(store, source, by_type.get(Account, ()))
-    _load_links(store, by_type.get(IdentityLink, ()))
+    rejects = load_accounts(store, source, by_type.get(Account, ()))
+    load_links(store, by_type.get(IdentityLink, ()))
     posts = [post.id for post in by_type.get(Post, ())]
     stones = _due(store, posts, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
-    _forget_people(store, by_type.get(Vanish, ()))
+    for holdings in by_type.get(Holdings, ()):
+        stones += _missing(store, holdings)
+    forget_people(store, by_type.get(Vanish, ()))
     _mark_edited(store, posts)
     _hide_titles(store, [thread.id for thread in by_type.get(Thread, ())])
     _load_reaction_events(store, posts, by_type)
@@ -174,90 +175,25 @@ def _due(store: Store, posts: Sequence[str], deletions: Sequence[Deletion], vani
     return [Tombstone(*row) for row in dict.fromkeys(stones)]
 
 
-def _forget_people(store: Store, vanishings: Sequence[Vanish]) -> None:
-    """Names and links of people who are to be forgotten; that the account wrote something stays known by its id."""
-    for vanish in vanishings:
-        newer = store.execute("SELECT 1 FROM handles WHERE author = ? AND told > ?", [vanish.author, vanish.until])
-        store.execute("DELETE FROM handles WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
-        store.execute("DELETE FROM identity_links WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
+def _missing(store: Store, holdings: Holdings) -> list[Tombstone]:
+    """Posts that are gone from their author's own store: tombstones where that is the author's word."""
+    mine = [holdings.author, holdings.prefix]
+    absent = "author = ? AND starts_with(id, ?) AND id NOT IN (SELECT id FROM told)"
+    with _registered(store, id=holdings.ids):
         store.execute(
-            "DELETE FROM edges WHERE post IN (SELECT id FROM posts p WHERE author = ? AND " + MOMENT + " <= ?)",
-            [vanish.author, vanish.until],
+            "UPDATE posts SET state = CASE WHEN id IN (SELECT post FROM post_versions) THEN 'edited' ELSE 'live' END "
+            "WHERE author = ? AND state IN ('missing_unconfirmed', 'pruned') AND id IN (SELECT id FROM told)",
+            [holdings.author],
         )
-        if not newer:
-            store.execute("UPDATE authors SET handle = ?, name = '' WHERE id = ?", [stand_in(vanish.author), vanish.author])
-
-
-# --- accounts -----------------------------------------------------------------------------------------------------
-
-
-def stand_in(author: str) -> str:
-    """What is shown of an account that has said no name: the end of its id, shortened."""
-    tail = author.rstrip("/").rpartition("/")[2].rpartition(":")[2] if not author.startswith("at://") else author.removeprefix("at://")
-    return tail if len(tail) <= 40 else tail[:16]
-
-
-def _load_accounts(store: Store, source: str, accounts: Sequence[Account]) -> list[Reject]:
-    """The newest word of each account on its name counts, in whatever order it is read."""
-    if not accounts:
-        return []
-    _add_unknown(store, {account.id: account for account in accounts}.values())
-    rejects: list[Reject] = []
-    for account in sorted(set(accounts), key=lambda account: (account.told, account.id, account.handle)):
-        if account.told:
-            rejects += _rename(store, source, account)
-    return rejects
-
-
-def _add_unknown(store: Store, accounts: Iterable[Account]) -> None:
-    import pyarrow as pa
-
-    rows = list(accounts)
-    columns: dict[str, Any] = {
-        "id": [a.id for a in rows],
-        "source": [a.source for a in rows],
-        "handle": [storable(a.handle) if not a.told and a.handle else stand_in(a.id) for a in rows],
-        "name": [""] * len(rows),
-        "staff": [False] * len(rows),
-    }
-    store.upsert("authors", pa.table(columns), replace=False)
-
-
-def _rename(store: Store, source: str, account: Account) -> list[Reject]:
-    known = store.execute("SELECT max(told) FROM handles WHERE author = ?", [account.id])[0][0]
-    gone = store.execute("SELECT 1 FROM vanished WHERE author = ? AND until >= ?", [account.id, account.told])
-    if gone:
-        return []
-    handle = storable(account.handle) or stand_in(account.id)
-    store.execute(
-        "INSERT INTO handles VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET told = greatest(told, excluded.told)",
-        [account.id, handle, storable(account.name), account.told],
-    )
-    if known and known > account.told:
-        return []
-    store.execute("UPDATE authors SET handle = ?, name = ? WHERE id = ?", [handle, storable(account.name), account.id])
-    return _changed_hands(store, source, account, handle)
-
-
-def _changed_hands(store: Store, source: str, account: Account, handle: str) -> list[Reject]:
-    """A handle that was another account's: the other loses it, and the change stands among what `sources` tells."""
-    network = next((prefix for prefix in UNIQUE_HANDLES if account.id.startswith(prefix)), None)
-    if network is None or handle == stand_in(account.id):
-        return []
-    others = store.execute(
-        "SELECT a.id FROM authors a JOIN handles h ON h.author = a.id AND h.handle = a.handle "
-        "WHERE a.handle = ? AND a.id <> ? AND starts_with(a.id, ?) AND h.told <= ? ORDER BY a.id",
-        [handle, account.id, network, account.told],
-    )
-    for (other,) in others:
-        store.execute("UPDATE authors SET handle = ?, name = '' WHERE id = ?", [stand_in(other), other])
-        store.execute("DELETE FROM identity_links WHERE author = ? AND kind = 'domain' AND target = ?", [other, handle])
-    return [Reject(source, account.id, "handle changed hands", f"{handle} was the handle of {other}") for (other,) in others]
-
-
-def handles(store: Store, author: str) -> list[tuple[str, str]]:
-    """Every handle an account was seen with, and when it last said so, oldest first."""
-    return [(row[0], row[1]) for row in store.execute("SELECT handle, told FROM handles WHERE author = ? ORDER BY told, handle", [author])]
+        if holdings.proven:
+            rows = store.execute(f"SELECT id FROM posts WHERE {absent} AND id NOT IN (SELECT post FROM tombstones) ORDER BY id", mine)
+            return [Tombstone(row[0], "author_deleted", holdings.reason) for row in rows]
+        store.execute(
+            "UPDATE posts SET state = CASE state WHEN 'missing_unconfirmed' THEN 'pruned' ELSE 'missing_unconfirmed' END "
+            f"WHERE {absent} AND state IN ('live', 'edited', 'missing_unconfirmed')",
+            mine,
+        )
+    return []
 
 
 # --- reactions ----------------------------------------------------------------------------------------------------
@@ -272,24 +208,31 @@ def _load_reaction_events(store: Store, posts: Sequence[str], by_type: Mapping[t
     if events:
         columns = {name: pa.array([storable(getattr(event, name)) for event in events], pa.string()) for name in names}
         store.upsert("reaction_events", pa.table(columns))
-    changed = {event.post for event in events} | _take_back(store, events, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
+    changed = {event.post for event in events} | _take_back(store, events, by_type)
     if changed:
         _gather_reactions(store, sorted(changed))
         _count_likes(store, sorted(changed))
     _count_likes(store, _with_events(store, posts))
 
 
-def _take_back(store: Store, events: Sequence[ReactionEvent], deletions: Sequence[Deletion], vanishings: Sequence[Vanish]) -> set[str]:
+def _take_back(store: Store, events: Sequence[ReactionEvent], by_type: Mapping[type, Sequence[Any]]) -> set[str]:
     """Remove the events that are bound by some word; the posts whose reactions change by it."""
+    deletions, vanishings = by_type.get(Deletion, ()), by_type.get(Vanish, ())
+    gone: list[tuple[Any, ...]] = []
     touched = [*(event.id for event in events), *(d.target for d in deletions), *(v.author for v in vanishings)]
-    if not touched:
-        return set()
-    with _registered(store, id=touched):
-        gone = store.execute(
-            "SELECT e.id, e.post FROM reaction_events e LEFT JOIN deletions d ON d.target = e.id AND d.by_author = e.actor "
-            "LEFT JOIN vanished v ON v.author = e.actor WHERE (e.id IN (SELECT id FROM told) OR e.actor IN (SELECT id FROM told)) "
-            "AND (e.created <= d.until OR e.created <= v.until)"
-        )
+    if touched:
+        with _registered(store, id=touched):
+            gone += store.execute(
+                "SELECT e.id, e.post FROM reaction_events e LEFT JOIN deletions d ON d.target = e.id AND d.by_author = e.actor "
+                "LEFT JOIN vanished v ON v.author = e.actor WHERE (e.id IN (SELECT id FROM told) OR e.actor IN (SELECT id FROM told)) "
+                "AND (e.created <= d.until OR e.created <= v.until)"
+            )
+    for held in by_type.get(Holdings, ()):
+        with _registered(store, id=held.ids):
+            gone += store.execute(
+                "SELECT id, post FROM reaction_events WHERE actor = ? AND starts_with(id, ?) AND id NOT IN (SELECT id FROM told)",
+                [held.author, held.prefix],
+            )
     with _registered(store, id=[row[0] for row in gone]):
         store.execute("DELETE FROM reaction_events WHERE id IN (SELECT id FROM told)")
     return {row[1] for row in gone}
@@ -324,43 +267,7 @@ def _count_likes(store: Store, posts: Sequence[str]) -> None:
         )
 
 
-# --- who is who ---------------------------------------------------------------------------------------------------
-
-
-def _load_links(store: Store, links: Sequence[IdentityLink]) -> None:
-    """What an author says by one way is told whole; only the newest telling counts."""
-    groups: dict[tuple[str, str, str], list[IdentityLink]] = {}
-    for link in links:
-        groups.setdefault((link.author, link.via, link.told), []).append(link)
-    for (author, via, told), group in sorted(groups.items()):
-        known = store.execute("SELECT told FROM identity_told WHERE author = ? AND via = ?", [author, via])
-        gone = store.execute("SELECT 1 FROM vanished WHERE author = ? AND until >= ?", [author, told])
-        if gone or (known and known[0][0] > told):
-            continue
-        store.execute("INSERT OR REPLACE INTO identity_told VALUES (?, ?, ?)", [author, via, told])
-        store.execute("DELETE FROM identity_links WHERE author = ? AND via = ?", [author, via])
-        for link in group:
-            if link.kind:
-                values = [author, via, link.kind, storable(link.target), link.strength, storable(link.evidence), told]
-                store.execute("INSERT OR REPLACE INTO identity_links VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-
-
-def identity_links(store: Store, author: str = "") -> list[IdentityLink]:
-    """Evidence on one author, or on all: what rewards may show to a person who decides. Never merged by itself."""
-    rows = store.rows(
-        "SELECT author, via, told, kind, target, strength, evidence FROM identity_links WHERE ? IN ('', author) ORDER BY ALL", [author]
-    )
-    return [IdentityLink(**row) for row in rows]
-
-
-def claimed_domains(store: Store, source: str, via: str) -> list[tuple[str, str, str]]:
-    """(author, domain, evidence) of what people of a source say of themselves and nobody has looked up here."""
-    rows = store.execute(
-        "SELECT l.author, l.target, l.evidence FROM identity_links l JOIN authors a ON a.id = l.author "
-        "WHERE a.source = ? AND l.via = ? AND l.kind = 'domain' ORDER BY l.author",
-        [source, via],
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
+# --- reading ---------------------------------------------------------------------------------------------------
 
 
 def known_events(store: Store, prefix: str, most: int) -> list[tuple[int, str]]:
@@ -373,10 +280,12 @@ def known_events(store: Store, prefix: str, most: int) -> list[tuple[int, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def shared_targets(store: Store) -> list[dict[str, Any]]:
-    """Addresses, domains and accounts that accounts of several networks point at, with the strongest word of each."""
-    return store.rows(
-        "SELECT kind, target, author, max(CASE strength WHEN 'mutual' THEN 2 WHEN 'checked' THEN 1 ELSE 0 END)::INTEGER AS strength "
-        "FROM identity_links WHERE (kind, target) IN (SELECT (kind, target) FROM identity_links GROUP BY kind, target "
-        "HAVING count(DISTINCT author) > 1) GROUP BY kind, target, author ORDER BY kind, target, author"
+def known_texts(store: Store, source: str, most: int) -> dict[str, str]:
+    """Posts of a source by id with the hash of their text, reactions of its people with "": none at all where there are
+    more than `most`, since half a list says nothing of the rest."""
+    rows = store.execute(
+        "SELECT id, body_hash FROM posts WHERE source = ? UNION ALL SELECT e.id, '' FROM reaction_events e "
+        "JOIN authors a ON a.id = e.actor WHERE a.source = ? LIMIT ?",
+        [source, source, most + 1],
     )
+    return dict(rows) if len(rows) <= most else {}

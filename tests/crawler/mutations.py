@@ -92,7 +92,7 @@ def check_records(records: Iterable[Record]) -> None:
         elif isinstance(record, Thread):
             assert record.id and MOMENT.match(record.created) and "\n" not in record.title, record
         elif isinstance(record, Account | Author):
-            assert record.id and record.handle and "\n" not in record.handle, record
+            assert record.id and (record.handle or getattr(record, "told", "")) and "\n" not in record.handle, record
         elif isinstance(record, ReactionEvent | Reaction):
             assert record.post and (isinstance(record, Reaction) or (record.actor and record.kind)), record
         elif isinstance(record, Edge):

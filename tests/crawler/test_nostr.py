@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 from crawler.answers import Answer
+from crawler.domains import look_up
 from crawler.nip19 import decode, encode, encode_address
-from crawler.nostr import Relay, domain_link, event_records
-from crawler.nostr_domains import look_up_domains
+from crawler.nostr import Relay, domain_question, event_records
 from crawler.nostr_event import read_event
 from index.records import Account, Deletion, Edge, IdentityLink, Post, ReactionEvent, Reject, Thread, Vanish
 from index.spool import Record
@@ -138,10 +138,6 @@ def test_profiles_and_identities() -> None:
         ("account", "ap:https://fed.example/@ann", "claimed"), ("account", "github:ann", "claimed"),
     }  # fmt: skip
     assert reasons(ANN.event(0, "{")) == ["profile is not JSON"] and reasons(ANN.event(0, "[" * 5_000)) == ["profile is not JSON"]
-    told = {"names": {"ann": ANN.pubkey, "bob": ANN.pubkey}}
-    link = domain_link(ANN.id, "ann@example.org", told, T, "e")
-    assert link is not None and link.strength == "mutual"
-    assert domain_link(BOB.id, "bob@example.org", told, T, "e") is None and domain_link(ANN.id, "ann@example.org", [], T, "e") is None
 
 
 def test_domains_are_looked_up_a_few_at_a_time() -> None:
@@ -157,7 +153,9 @@ def test_domains_are_looked_up_a_few_at_a_time() -> None:
 
     job: Any = SimpleNamespace(cursor={})
     names = {ANN.id: ("ann@example.org", "e"), BOB.id: ("ann@example.org", "e"), "nostr:u/x": ("x@y/../z", "e")}
-    asyncio.run(look_up_domains(job, ask, lambda records, cursor: emitted.append((list(records), dict(cursor))), names))  # type: ignore[arg-type]
+    asyncio.run(
+        look_up(job, ask, lambda records, cursor: emitted.append((list(records), dict(cursor))), names, "nostr/nip05", domain_question)
+    )  # type: ignore[arg-type]
     assert asked == ["https://example.org/.well-known/nostr.json?name=ann"] * 2
     found = {link.author: link.kind for records, _ in emitted for link in records if isinstance(link, IdentityLink)}
     assert found == {ANN.id: "domain", BOB.id: "", "nostr:u/x": ""}

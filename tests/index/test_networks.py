@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from index.records import Account, Deletion, Edge, IdentityLink, Post, ReactionEvent, Reject, Thread, Vanish
+from index.records import Account, Deletion, Edge, Holdings, IdentityLink, Post, ReactionEvent, Reject, Thread, Vanish
 from index.spool import Batch, Record, load_batch
 from index.store import Store
-from index.tables_networks import claimed_domains, handles, identity_links, shared_targets
+from index.tables_networks import known_events
+from index.tables_people import claimed_domains, handles, identity_links, shared_targets
 
 S = "nostr:relay.example.org"
 CONTENT = (
@@ -177,6 +178,30 @@ def test_accounts_that_point_at_one_address(store: Store) -> None:
     load(store, IdentityLink(author("ann"), "nostr/profile", at(1), "domain", "ann@example.org", "claimed", "nostr:e"))
     assert [(row["author"], row["strength"]) for row in shared_targets(store)] == [("farcaster:7", 2), (author("ann"), 0)]
     assert claimed_domains(store, S, "nostr/profile") == [(author("ann"), "ann@example.org", "nostr:e")]
+
+
+def test_what_an_author_does_not_hold_any_more_is_gone(store: Store) -> None:
+    mine = "nostr:"
+    load(store, *note("a", "x"), *note("b", "x"), *note("c", "y"), like("l", "c", "x"), like("m", "c", "z"))
+    load(store, Holdings(author("x"), mine, ("nostr:b", "nostr:l"), False))
+    assert dict(store.execute("SELECT id, state FROM posts")) == {"nostr:a": "missing_unconfirmed", "nostr:b": "live", "nostr:c": "live"}
+    load(store, Holdings(author("x"), mine, ("nostr:a", "nostr:b"), False))  # it is back; a like is not
+    assert dict(store.execute("SELECT id, state FROM posts")) == dict.fromkeys(("nostr:a", "nostr:b", "nostr:c"), "live")
+    assert store.execute("SELECT actor FROM reactions") == [(author("z"),)]
+    load(store, Holdings(author("x"), mine, ("nostr:b",), False))
+    load(store, Holdings(author("x"), mine, ("nostr:b",), False))
+    assert store.execute("SELECT state, body <> '' FROM posts WHERE id = 'nostr:a'") == [("pruned", True)]
+    load(store, Holdings(author("x"), mine, ("nostr:a",), True))
+    assert store.execute("SELECT id, state, body FROM posts WHERE author = ? ORDER BY id", [author("x")]) == [
+        ("nostr:a", "live", "words of a"),
+        ("nostr:b", "author_deleted", ""),
+    ]
+
+
+def test_known_events_are_named_by_their_second(store: Store) -> None:
+    name = "ab" * 32
+    load(store, *note(name, "x", 1), *note("short", "x", 2))
+    assert known_events(store, "nostr:", 10) == [(1714557660, name)]
 
 
 def test_batches_come_back_from_the_spool(tmp_path: Any) -> None:
