@@ -205,7 +205,10 @@ class Sweep:
             return
         payload = read_object(answer)
         if payload.get("id") != thread:
-            raise SourceError(f"{answer.url} answers about another thread ({payload.get('id')!r:.50})", "")
+            raise SourceError(
+                f"{answer.url} answers about another thread ({payload.get('id')!r:.50})",
+                "see whether something in front of the forum mixes up its answers",
+            )
         try:
             answers = await self._further(thread, mapping(payload.get("post_stream")))
         except SourceError:  # what came stays; the thread waits for another try
