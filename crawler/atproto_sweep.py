@@ -118,9 +118,22 @@ async def _read(job: Job, ask: Ask, emit: Emit) -> None:
         raise SourceError(f"{job.report.failed} repositories could not be read", "run again: they are tried again")
 
 
+def read_mark(text: str) -> tuple[str, str, str]:
+    """A repository's entry in the cursor: its rev, the key that signed it, and the rev under which it was listed.
+
+    Some servers list another rev than the repository itself has.
+    """
+    parts = [*text.split(" "), "", "", ""]
+    return parts[0], parts[1], parts[2]
+
+
+def write_mark(rev: str, key: str, listed: str = "") -> str:
+    return " ".join((rev, key, listed.replace(" ", ""))).rstrip()
+
+
 @dataclass(slots=True)
 class Reading:
-    """Repositories of one server. The cursor has an entry for each: "repo:did" → its rev and signing key."""
+    """Repositories of one server. The cursor has an entry for each: "repo:did", see `read_mark`."""
 
     job: Job
     ask: Ask
@@ -149,11 +162,11 @@ class Reading:
 
     async def read_if_changed(self, entry: Mapping[str, Any]) -> None:
         did = str(entry["did"])
-        rev, _, key = self.job.cursor.get(f"repo:{did}", "").partition(" ")
+        rev, key, listed = read_mark(self.job.cursor.get(f"repo:{did}", ""))
         if entry.get("active") is False:
             self._away(did, entry, key)
             return
-        if rev and entry.get("rev") == rev:
+        if rev and str(entry.get("rev")) in (rev, listed):
             return
         person = await ask_person(self.ask, did, self.server)
         if did.startswith("did:web:") and key and person.key and person.key != key:
@@ -162,17 +175,17 @@ class Reading:
                 "if it is the same person, add it anew",
             )
         try:
-            await self._read(did, person, key)
+            await self._read(did, person, key, line(entry.get("rev"), 100) or "")
         except _Away as away:
             self._away(did, {"active": False, "status": away.status}, key)
 
     def _away(self, did: str, account: Mapping[str, Any], key: str) -> None:
         """An account that is gone, or rests: then its repository is read again once it is back."""
         held = [Holdings(f"at://{did}", f"at://{did}/", (), False, "account at rest")] if rests(account) else []
-        self.job.cursor[f"repo:{did}"] = f"{NO_REV} {key}".strip()
+        self.job.cursor[f"repo:{did}"] = write_mark(NO_REV, key)
         self.emit([*account_records(self.job.source.id, did, account, now()), *held], {f"repo:{did}": self.job.cursor[f"repo:{did}"]})
 
-    async def _read(self, did: str, person: Person, key: str) -> None:
+    async def _read(self, did: str, person: Person, key: str, listed: str) -> None:
         """One repository: what is new or changed in batches, then what it holds, and only then its cursor."""
         repository, proven = await self._fetch(did, person)
         if repository.did != did:
@@ -191,7 +204,7 @@ class Reading:
                 await asyncio.sleep(0)  # others go on meanwhile
         self._flush(fresh, {})
         ids = tuple(uri for uri in held if uri.split("/")[3] in COLLECTIONS)
-        self.job.cursor[f"repo:{did}"] = f"{repository.rev or NO_REV} {person.key or key}"
+        self.job.cursor[f"repo:{did}"] = write_mark(repository.rev or NO_REV, person.key or key, listed)
         self.emit([Holdings(f"at://{did}", f"at://{did}/", ids, proven)], {f"repo:{did}": self.job.cursor[f"repo:{did}"]})
 
     def _take(self, did: str, path: str, cid: str, record: object, read: str, changed: str, fresh: list[tuple[str, Record]]) -> None:

@@ -8,6 +8,7 @@ lost, and what was deleted meanwhile is seen to be gone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from crawler.answers import Answer
 from crawler.atproto import COLLECTIONS, DID, POST, event_records, rests
 from crawler.atproto_identity import PLC, handle_question, locate
-from crawler.atproto_sweep import NO_REV, Reading, hints
+from crawler.atproto_sweep import NO_REV, Reading, hints, read_mark, write_mark
 from crawler.atproto_sweep import parse as parse_repositories
 from crawler.atproto_sweep import redact as redact_repository
 from crawler.domains import look_up
@@ -52,7 +53,8 @@ def find(address: str, probe: Probe) -> Source | None:
     if len(people) > MOST_PEOPLE:
         raise SourceError(f"{address[:100]}… names {len(people):,} people", f"one Jetstream takes {MOST_PEOPLE:,}: add several")
     base_url = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
-    return Source(f"jetstream:{source_host(base_url)}", "jetstream", address, base_url, allow_private=probe.allow_private)
+    digest = hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()[:8]
+    return Source(f"jetstream:{source_host(base_url)}#{digest}", "jetstream", address, base_url, allow_private=probe.allow_private)
 
 
 def people_of(address: str) -> list[str]:
@@ -143,7 +145,7 @@ class _Following:
 
     def _set_out(self) -> None:
         self._resting = {did for did in self.people if self.job.cursor.get(f"repo:{did}", "").startswith(NO_REV)}
-        self._known = {did: self.job.cursor.get(f"repo:{did}", "").partition(" ")[0] for did in self.people}
+        self._known = {did: read_mark(self.job.cursor.get(f"repo:{did}", ""))[0] for did in self.people}
         self._revs = dict(self._known)
 
     def unread(self) -> list[str]:
@@ -203,7 +205,7 @@ class _Following:
                 return  # in what was read from the repository, or in an earlier run
             if rev > self._revs[did]:
                 # Several records may share the newest rev, and some of them be still to come: the one before is complete.
-                self._changed[f"repo:{did}"] = f"{self._revs[did]} {self.job.cursor.get(f'repo:{did}', '').partition(' ')[2]}"
+                self._changed[f"repo:{did}"] = write_mark(self._revs[did], read_mark(self.job.cursor.get(f"repo:{did}", ""))[1])
                 self._revs[did] = rev
         found = event_records(self.job.source.id, event, now())
         if event.get("kind") == "account" and rests(mapping(event.get("account"))):

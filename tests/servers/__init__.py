@@ -1,0 +1,35 @@
+"""Servers that none of us wrote, in an environment of their own: what they need must not meet what we need.
+
+`make test-system` builds it from requirements.txt. A server prints its address and ends when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PYTHON = HERE / ".venv" / "bin" / "python"
+
+
+@contextmanager
+def running(script: str, *arguments: str) -> Iterator[str]:
+    """The address of a server that runs meanwhile."""
+    assert PYTHON.exists(), "run `make test-system`, which installs the servers"
+    command = [str(PYTHON), str(HERE / script), *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            assert address, f"{script} did not start: {' '.join(command)}"
+            yield address
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    sys.stdout.flush()
