@@ -74,6 +74,13 @@ NETWORKS: dict[str, Network] = {
         hints="crawler.atproto_sweep:hints",
         redact="crawler.atproto_sweep:redact",
     ),
+    "farcaster": Network(
+        find="crawler.farcaster_sweep:find",
+        sweep="crawler.farcaster_sweep:sweep",
+        parse="crawler.farcaster_sweep:parse",
+        hints="crawler.farcaster_sweep:hints",
+        redact="crawler.farcaster_sweep:redact",
+    ),
     "snapshot": Network(
         find="crawler.snapshot_sweep:find",
         sweep="crawler.snapshot_sweep:sweep",

@@ -203,11 +203,20 @@ def _load_reaction_events(store: Store, posts: Sequence[str], by_type: Mapping[t
     """Keep each event; a post's reactions are those of its events that nobody took back."""
     import pyarrow as pa
 
-    events: list[ReactionEvent] = list({event.id: event for event in by_type.get(ReactionEvent, ())}.values())
+    events: list[ReactionEvent] = list(
+        {event.id: event for event in sorted(by_type.get(ReactionEvent, ()), key=lambda event: event.created)}.values()
+    )
     names = ("id", "post", "actor", "kind", "created")
     if events:
         columns = {name: pa.array([storable(getattr(event, name)) for event in events], pa.string()) for name in names}
-        store.upsert("reaction_events", pa.table(columns))
+        store.connection.register("told", pa.table(columns))
+        try:
+            store.connection.execute(
+                "INSERT INTO reaction_events (id, post, actor, kind, created) SELECT id, post, actor, kind, created FROM told "
+                "ON CONFLICT (id) DO UPDATE SET created = greatest(created, excluded.created)"
+            )
+        finally:
+            store._forget("told")
     changed = {event.post for event in events} | _take_back(store, events, by_type)
     if changed:
         _gather_reactions(store, sorted(changed))
@@ -289,3 +298,8 @@ def known_texts(store: Store, source: str, most: int) -> dict[str, str]:
         [source, source, most + 1],
     )
     return dict(rows) if len(rows) <= most else {}
+
+
+def writers(store: Store, source: str) -> list[str]:
+    """Authors of a source's posts, in order of their ids."""
+    return [row[0] for row in store.execute("SELECT DISTINCT author FROM posts WHERE source = ? ORDER BY author", [source])]
