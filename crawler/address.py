@@ -16,7 +16,7 @@ from index.records import Source
 # complaint is what the user sees where none fits, so that is the most common kind.
 PROBING = (
     *("nostr", "jetstream", "snapshot", "hackernews", "hive", "stackexchange", "github", "hyperkitty"),
-    *("discourse", "lemmy", "atproto", "farcaster", "public-inbox", "feed"),
+    *("discourse", "lemmy", "mastodon", "atproto", "farcaster", "public-inbox", "feed"),
 )
 # The same for files.
 READING = ("table", "stackexchange-dump", "mbox", "archive")

@@ -81,6 +81,13 @@ NETWORKS: dict[str, Network] = {
         hints="crawler.farcaster_sweep:hints",
         redact="crawler.farcaster_sweep:redact",
     ),
+    "mastodon": Network(
+        find="crawler.mastodon_sweep:find",
+        sweep="crawler.mastodon_sweep:sweep",
+        parse="crawler.mastodon_sweep:parse",
+        hints="crawler.mastodon_sweep:hints",
+        redact="crawler.mastodon_sweep:redact",
+    ),
     "snapshot": Network(
         find="crawler.snapshot_sweep:find",
         sweep="crawler.snapshot_sweep:sweep",

@@ -303,3 +303,12 @@ def known_texts(store: Store, source: str, most: int) -> dict[str, str]:
 def writers(store: Store, source: str) -> list[str]:
     """Authors of a source's posts, in order of their ids."""
     return [row[0] for row in store.execute("SELECT DISTINCT author FROM posts WHERE source = ? ORDER BY author", [source])]
+
+
+def known_permalinks(store: Store, source: str) -> list[tuple[str, str]]:
+    """(post, permalink) of a source's posts that are not known to be gone, the youngest first."""
+    rows = store.execute(
+        "SELECT id, permalink FROM posts WHERE source = ? AND state NOT IN ('author_deleted', 'moderated', 'pruned') ORDER BY created DESC, id",
+        [source],
+    )
+    return [(row[0], row[1]) for row in rows]

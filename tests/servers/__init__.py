@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +23,10 @@ def running(script: str, *arguments: str) -> Iterator[str]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         try:
-            address = process.stdout.readline().strip()
+            lines = iter(process.stdout.readline, "")  # some talk before the server does
+            address = next((line.strip() for line in lines if line.startswith(("http://", "ws://"))), "")
             assert address, f"{script} did not start: {' '.join(command)}"
+            threading.Thread(target=lambda: list(lines), daemon=True).start()  # nobody listens, and a full pipe would stop it
             yield address
         finally:
             process.stdin.close()
@@ -32,4 +34,3 @@ def running(script: str, *arguments: str) -> Iterator[str]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-    sys.stdout.flush()
