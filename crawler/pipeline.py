@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,7 @@ from index import tables_discussion as tables
 from index.config import Config
 from index.errors import SourceError
 from index.records import Post, Source, Thread
-from index.spool import clear_unfinished, load_spool, write_batch
+from index.spool import Batch, clear_unfinished, load_batch, load_spool
 from index.store import Store, now
 from index.workspace import Workspace
 
@@ -107,12 +108,11 @@ class _Crawl:
     def _read_parts(self, source: Source, process: Live | None) -> dict[str, Any]:
         threads = posts = 0
         read = part(ARCHIVES[source.kind].read)
-        for order, piece in enumerate(read(source, tables.cursor(self.store, source.id), now())):
+        for piece in read(source, tables.cursor(self.store, source.id), now()):
             if piece.fresh:
                 tables.forget_rejects(self.store, source.id)
-            write_batch(self.workspace.spool, source.id, piece.records, piece.cursor, order)
-            for _ in load_spool(self.workspace.spool, self.store):
-                pass
+            # No way through the spool: the archive itself is what a crash reads again.
+            load_batch(self.store, Batch(uuid.uuid4().hex, source.id, now(), piece.cursor, tuple(piece.records)))
             threads += sum(isinstance(record, Thread) for record in piece.records)
             posts += sum(isinstance(record, Post) for record in piece.records)
             self.progress(source.id, piece.line, piece.lines)

@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -89,7 +89,7 @@ def write_batch(spool: Path, source: str, records: Iterable[Record], cursor: Map
     with open(temporary, "w", encoding="utf-8", errors="surrogatepass") as out:
         out.write(json.dumps({"id": name, "source": source, "seen": seen, "cursor": dict(cursor)}) + "\n")
         for record in records:
-            out.write(json.dumps({"type": type(record).__name__, **asdict(record)}) + "\n")
+            out.write(json.dumps({"type": type(record).__name__, **{name: getattr(record, name) for name in record.__slots__}}) + "\n")
         out.flush()
         os.fsync(out.fileno())
     os.replace(temporary, final)

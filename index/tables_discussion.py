@@ -78,8 +78,7 @@ def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Se
     rejects += _load_posts(store, source, seen, by_type.get(Post, ()))
     _load_reactions(store, by_type.get(Reaction, ()))
     _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
-    for roster in by_type.get(_roster(), ()):
-        _note_missing(store, roster.thread, roster.posts)
+    _note_missing(store, by_type.get(_roster(), ()))
     stones, found = networks.settle(store, source, seen, by_type)
     _bury(store, seen, [*by_type.get(Tombstone, ()), *stones])
     _load_rejects(store, [*rejects, *found])
@@ -297,19 +296,34 @@ def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post
     ]
 
 
-def _note_missing(store: Store, thread: str, present: Sequence[str]) -> None:
+def _note_missing(store: Store, rosters: Sequence[Any]) -> None:
     """A post gone from its thread is unconfirmed the first time and pruned the second; one that is back is live."""
-    here = set(present)
-    for post, state in store.execute(
-        "SELECT id, state FROM posts WHERE thread = ? AND state NOT IN ('author_deleted','moderated')", [thread]
-    ):
-        if post in here:
-            if state in ("missing_unconfirmed", "pruned"):
-                store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
-        elif state == "missing_unconfirmed":
-            store.execute("UPDATE posts SET state = 'pruned' WHERE id = ?", [post])
-        elif state != "pruned":
-            store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
+    import pyarrow as pa
+
+    while rosters:  # one roster of each thread at a time: two in a batch are two observations
+        present = {roster.thread: set(roster.posts) for roster in reversed(rosters)}
+        firsts = {roster.thread: roster for roster in reversed(rosters)}
+        rosters = [roster for roster in rosters if firsts[roster.thread] is not roster]
+        store.connection.register("seen_threads", pa.table({"thread": list(present)}))
+        try:
+            rows = store.execute(
+                "SELECT p.id, p.thread, p.state FROM posts p SEMI JOIN seen_threads s ON p.thread = s.thread "
+                "WHERE p.state NOT IN ('author_deleted','moderated') ORDER BY p.id"
+            )
+        finally:
+            store.connection.unregister("seen_threads")
+        for post, thread, state in rows:
+            _note_presence(store, post, state, post in present[thread])
+
+
+def _note_presence(store: Store, post: str, state: str, here: bool) -> None:
+    if here:
+        if state in ("missing_unconfirmed", "pruned"):
+            store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
+    elif state == "missing_unconfirmed":
+        store.execute("UPDATE posts SET state = 'pruned' WHERE id = ?", [post])
+    elif state != "pruned":
+        store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
 
 
 def _bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:

@@ -230,7 +230,9 @@ class DiscourseEmulator:
         yield r"/site\.json", self._site
         yield r"/about\.json", self._about
         yield r"/latest\.json", self._latest
-        yield r"/t/(\d+)\.json", self._topic
+        yield r"/", self._front
+        yield r"/c/[\w-]+/(\d+)\.json", self._category
+        yield r"/t/(?:[\w-]*[a-z-][\w-]*/)?(\d+)\.json", self._topic
         yield r"/t/(\d+)/posts\.json", self._topic_posts
         yield r"/posts\.json", self._latest_posts
         yield r"/post_action_users\.json", self._likers
@@ -238,21 +240,31 @@ class DiscourseEmulator:
         yield r"/posts/(\d+)/revisions/(\d+)\.json", self._revision
 
     def _site(self, _: dict[str, list[str]]) -> Reply:
-        categories = [{"id": 5, "name": "Grants"}, {"id": 6, "name": "Help"}]
+        categories = [{"id": 5, "name": "Grants", "slug": "grants"}, {"id": 6, "name": "Help", "slug": "help"}]
         return json_reply({"default_archetype": "regular", "post_types": {"regular": 1}, "categories": categories})
 
     def _about(self, _: dict[str, list[str]]) -> Reply:
         return json_reply({"about": {"title": "The emulated forum", "description": ""}})
 
-    def _latest(self, query: dict[str, list[str]]) -> Reply:
+    def _front(self, _: dict[str, list[str]]) -> Reply:
+        """What a reader without JavaScript gets: other archivers know a Discourse forum by it."""
+        page = b'<html><body><nav class="crawler-nav"><a href="/">Home</a></nav></body></html>'
+        return Reply(200, page, {"Content-Type": "text/html"})
+
+    def _category(self, query: dict[str, list[str]], category: int) -> Reply:
+        return self._latest(query, category)
+
+    def _latest(self, query: dict[str, list[str]], category: int | None = None) -> Reply:
         page = int(query.get("page", ["0"])[0])
-        newest = sorted(self.topics.values(), key=lambda topic: (topic["bumped_at"], topic["id"]), reverse=True)
+        listed = [topic for topic in self.topics.values() if category in (None, topic["category_id"])]
+        newest = sorted(listed, key=lambda topic: (topic["bumped_at"], topic["id"]), reverse=True)
         newest.sort(key=lambda topic: not topic.get("pinned"))
         shown = newest[page * PER_PAGE : (page + 1) * PER_PAGE]
         keys = ("id", "title", "slug", "created_at", "bumped_at", "category_id")
         topic_list: dict[str, Any] = {"topics": [{key: t[key] for key in keys} | {"pinned": bool(t.get("pinned"))} for t in shown]}
         if len(newest) > (page + 1) * PER_PAGE:
-            topic_list["more_topics_url"] = f"/latest?order=activity&page={page + 1}"
+            more = "/latest?order=activity&" if category is None else f"/c/x/{category}?"
+            topic_list["more_topics_url"] = f"{more}page={page + 1}"
         return json_reply({"topic_list": topic_list})
 
     def _posts_of(self, topic: int) -> list[dict[str, Any]]:
@@ -339,7 +351,7 @@ class DiscourseEmulator:
 
 def _public(post: dict[str, Any]) -> dict[str, Any]:
     """What readers see of a post: not who likes it."""
-    return {name: value for name, value in post.items() if name != "liked_by"}
+    return {name: value for name, value in post.items() if name != "liked_by"} | {"topic_slug": f"t-{post['topic_id']}"}
 
 
 def side_by_side(before: str, after: str) -> str:
