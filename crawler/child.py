@@ -81,12 +81,17 @@ class Carrier(scrapy.Spider):  # type: ignore[misc]
             job.report.error, job.report.way_out = None, ""
         except SourceError as error:
             job.report.error, job.report.way_out = error.message, error.way_out
+        except OSError as error:
+            job.report.error, job.report.way_out = f"{source.id}: cannot write: {error.strerror}", "make room on the disk, then run again"
         except Exception as error:  # a mistake of ours in one network must not take the others with it
             self.logger.exception("%s", source.id)
             job.report.error = f"{source.id}: {type(error).__name__}: {error}"[:300]
             job.report.way_out = "this is a bug: please report it with crawl.log"
-        output([], {})  # what was kept and nothing was read from
-        archive.close()
+        try:
+            output([], {})  # what was kept and nothing was read from
+            archive.close()
+        except OSError as error:
+            job.report.error, job.report.way_out = f"{source.id}: cannot write: {error.strerror}", "make room on the disk, then run again"
         job.report.requests = job.budget.spent
         tell({"source": source.id, "report": asdict(job.report)})
 
