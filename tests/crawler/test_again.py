@@ -43,6 +43,23 @@ def test_silent_edits_and_deletions_are_found(bench: Bench, forum: DiscourseEmul
     assert max(len(forum.asked("/posts.json")), 1) <= 6 * 4
 
 
+def test_a_thread_that_slipped_through_the_pages_is_found(bench: Bench, forum: DiscourseEmulator) -> None:
+    """A thread of the first page is deleted while it is read: all below move up by one, and one is on no page."""
+    fill(forum, 70)
+    bench.add(forum.url)
+
+    def delete(path: str) -> None:
+        if path.endswith("page=1") and 70 in forum.topics:
+            forum.delete_thread(70)
+
+    forum.while_answering = delete
+    bench.crawl()
+    slipped = {str(post) for post in forum.posts} - set(bench.states())
+    assert len(slipped) == 2
+    bench.crawl(extra_requests=10)
+    assert {str(post) for post in forum.posts} <= set(bench.states())
+
+
 def test_a_forum_that_lists_no_posts_is_looked_at_in_turn(bench: Bench, forum: DiscourseEmulator) -> None:
     fill(forum, 6)
     bench.add(forum.url)

@@ -26,7 +26,9 @@ class Visits(Scripted):
     """Visits to an emulated forum, and the posts, rosters and rejects that they bring."""
 
     def __init__(self, spool: Path, emulator: DiscourseEmulator) -> None:
-        super().__init__(Source("discourse:forum.test", "discourse", URL, URL), sweeping.sweep, self._answer, spool, CrawlConfig(extra_requests=0))
+        super().__init__(
+            Source("discourse:forum.test", "discourse", URL, URL), sweeping.sweep, self._answer, spool, CrawlConfig(extra_requests=0)
+        )
         self.emulator = emulator
 
     def _answer(self, url: str, method: str, body: bytes | None) -> Answer:
@@ -128,6 +130,26 @@ def test_whatever_happens_in_between_nothing_is_lost(tmp_path: Path, data: st.Da
     assert visits.visit().error is None
     assert visits.posts == set(visits.emulator.posts)
     assert visits.visit().error is None and visits.threads() == 0
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_listing_that_is_reordered_while_it_is_read(tmp_path: Path, data: st.DataObject) -> None:
+    """People write all the time: threads jump to the top between two pages. What is at rest at last is all there."""
+    visits = Visits(tmp_path, DiscourseEmulator())
+    fill(visits.emulator, 75)
+    jumps = data.draw(st.lists(st.integers(1, 75), max_size=12))
+
+    def jump(path: str) -> None:
+        if jumps and "/latest" in path:
+            visits.emulator.reply(jumps.pop(), "meanwhile")
+
+    visits.emulator.while_answering = jump
+    visits.visit(requests=data.draw(st.integers(1, 60)))
+    visits.visit()
+    jumps.clear()
+    assert visits.visit().error is None
+    assert visits.posts == set(visits.emulator.posts)
 
 
 def test_a_deleted_thread_and_a_vanished_post_are_told_by_rosters(visits: Visits) -> None:
