@@ -19,7 +19,7 @@ PROBING = (
     *("discourse", "lemmy", "mastodon", "atproto", "farcaster", "public-inbox", "feed"),
 )
 # The same for files.
-READING = ("table", "stackexchange-dump", "mbox", "archive")
+READING = ("table", "payloads", "stackexchange-dump", "mbox", "archive")
 
 
 def find_source(address: str, allow_private: bool, config: CrawlConfig) -> Source:

@@ -111,7 +111,7 @@ async def _read(job: Job, ask: Ask, emit: Emit) -> None:
         except SourceError as error:
             failures, last = failures + 1, error
             job.report.failed += 1
-            emit([Reject(job.source.id, f"at://{entry['did']}", "repository not read", error.message)], {})
+            emit([Reject(job.source.id, f"at://{entry['did']}", "not read: repository", error.message)], {})
         if failures >= FAILED:
             raise SourceError(f"left alone after {failures} repositories in a row failed: {last.message}", last.way_out)
     if job.report.failed:

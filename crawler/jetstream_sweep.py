@@ -109,7 +109,7 @@ async def _read_repositories(job: Job, ask: Ask, emit: Emit, people: Sequence[st
             raise
         except SourceError as error:
             failed.append(did)
-            emit([Reject(job.source.id, f"at://{did}", "repository not read", error.message)], {})
+            emit([Reject(job.source.id, f"at://{did}", "not read: repository", error.message)], {})
     if failed:
         job.report.failed += len(failed)
         raise SourceError(

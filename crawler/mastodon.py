@@ -142,7 +142,7 @@ def account_records(instance: Instance, account: Mapping[str, Any], author: str)
     """The writer, and the links of their profile. A link whose page links back was checked by their server."""
     acct, shown = line(account.get("acct"), 300) or line(account.get("username"), 100) or "", line(account.get("display_name"), 100) or ""
     host = urlsplit(author.removeprefix("ap:")).netloc
-    handle = acct if "@" in acct else f"{acct}@{instance.host}" if acct else ""
+    handle = acct if "@" in acct else f"{acct}@{instance.host or host}" if acct else ""
     links = [IdentityLink(author, "ap/fields", instance.now)]
     for entry in list(mappings(account.get("fields")))[:20]:
         for url in _HREF.findall(body(entry.get("value")) or "")[:5]:

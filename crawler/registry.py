@@ -143,6 +143,7 @@ NETWORKS: dict[str, Network] = {
 
 ARCHIVES: dict[str, Archive] = {
     "archive": Archive(find="crawler.archive:find", read="crawler.archive:read_archive"),
+    "payloads": Archive(find="crawler.payloads:find", read="crawler.payloads:read_payloads"),
     "table": Archive(find="crawler.table:find", read="crawler.table:read_table"),
     "stackexchange-dump": Archive(find="crawler.stackexchange_dump:find", read="crawler.stackexchange_dump:read_dump"),
     "mbox": Archive(find="crawler.mbox:find", read="crawler.mbox:read_mbox"),

@@ -198,7 +198,7 @@ def test_a_domain_that_changes_hands(store: Store, world: AtWorld) -> None:
     web.post("not mine")
     error = reading.visit()
     assert error is not None and len(reading.states()) == 1
-    (detail,) = store.execute("SELECT detail FROM rejects WHERE reason = 'repository not read'")[0]
+    (detail,) = store.execute("SELECT detail FROM rejects WHERE reason = 'not read: repository'")[0]
     assert "another signing key" in detail
 
 
