@@ -128,12 +128,17 @@ def add(
     Add a source. What kind it is is found out by asking it; nothing is read until `precipitate run`.
     """
     from crawler.address import find_source
+    from crawler.registry import NETWORKS
     from index.tables_discussion import add_source
 
-    source = find_source(address, allow_private, here().config().crawl)
+    config = here().config()
+    source = find_source(address, allow_private, config.crawl)
     with writing("add") as (_, store):
         add_source(store, source)
-    emit(as_json, asdict(source), f"added {clean(source.id)} ({source.kind}: {clean(source.title) or 'no title'})\nnext: precipitate run\n")
+    text = f"added {clean(source.id)} ({source.kind}: {clean(source.title) or 'no title'})\n"
+    if source.kind in NETWORKS and not config.crawl.contactable:
+        text += "note: put an address where you can be reached into crawl.user_agent of precipitate.toml\n"
+    emit(as_json, asdict(source), text + "next: precipitate run\n")
 
 
 # --- run ------------------------------------------------------------------------------------------------------------

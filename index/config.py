@@ -91,6 +91,11 @@ class CrawlConfig:
     timeout_seconds: int = 30
     tail_seconds: int = 0
 
+    @property
+    def contactable(self) -> bool:
+        """Whether the user agent names an address other than the example's."""
+        return "precipitate.example" not in self.user_agent and ("@" in self.user_agent or "://" in self.user_agent)
+
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:

@@ -32,6 +32,14 @@ def forum(empty: Workspace, run: Runner) -> Iterator[DiscourseEmulator]:
         yield emulator
 
 
+def test_whoever_crawls_can_be_reached(forum: DiscourseEmulator, run: Runner, empty: Workspace) -> None:
+    assert "crawl.user_agent" in run("add", forum.url, "--allow-private").stdout
+    config = empty.root / "precipitate.toml"
+    config.write_text(config.read_text().replace("(+https://precipitate.example/bot)", "(+mailto:ann@example.org)"))
+    assert "crawl.user_agent" not in run("add", forum.url, "--allow-private").stdout
+    assert forum.log[-1].agent == "precipitate/0.1 (+mailto:ann@example.org)"
+
+
 def test_a_dry_run_asks_nobody(forum: DiscourseEmulator, run: Runner) -> None:
     for words in (("crawl", "--dry-run"), ("run", "--dry-run")):
         result = run(*words)
