@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -237,18 +237,32 @@ NETWORKS: dict[str, Callable[[int], Any]] = {
 
 
 def crawl(workspace: Path, after: float | None = None) -> int:
-    """A crawl in a process of its own, killed with all its children after so many seconds; its exit status."""
+    """A crawl in a process of its own, its exit status. `after`: killed with all its children so many seconds after it
+    has begun to write, which on a busy machine is long after it was started."""
     environment = os.environ | {"PYTHONPATH": str(HOME)}
     command = [sys.executable, "-c", CRAWL, str(workspace)]
     with subprocess.Popen(
         command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         if after is not None:
+            began = time.time()
+            while process.poll() is None and not _wrote(workspace, began):
+                time.sleep(0.01)
             try:
                 return process.wait(after)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
         return process.wait(300)
+
+
+def _wrote(workspace: Path, since: float) -> bool:
+    """Whether a batch or a raw answer was written."""
+    folder = workspace / ".precipitate"
+    for path in (*folder.glob("spool/*"), *folder.glob("spool/.*"), *folder.glob("raw/*")):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime >= since:
+                return True
+    return False
 
 
 def at_rest(workspace: Path) -> int:
@@ -291,7 +305,7 @@ def measure(name: str, threads: int, kills: int, seed: int) -> bool:
         life.begin()
         with Store(workspace.database) as store:
             tables.add_source(store, _found(life.address))
-        killed = sum(crawl(workspace.root, chance.uniform(0.5, 3.5)) == -signal.SIGKILL for _ in range(kills))
+        killed = sum(crawl(workspace.root, chance.uniform(0.0, 1.0)) == -signal.SIGKILL for _ in range(kills))
         first = at_rest(workspace.root)
         life.change()
         second = at_rest(workspace.root)

@@ -25,6 +25,7 @@ from crawler.atproto_sweep import redact as redact_repository
 from crawler.domains import look_up
 from crawler.fields import mapping, whole
 from crawler.job import Ask, Channel, Emit, Job, StoppedError, told_by
+from crawler.network import check_host
 from crawler.probe import Probe
 from crawler.social import source_host, unix_moment
 from index.errors import SourceError
@@ -53,6 +54,7 @@ def find(address: str, probe: Probe) -> Source | None:
     if len(people) > MOST_PEOPLE:
         raise SourceError(f"{address[:100]}… names {len(people):,} people", f"one Jetstream takes {MOST_PEOPLE:,}: add several")
     base_url = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    check_host(base_url, probe.allow_private)
     digest = hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()[:8]
     return Source(f"jetstream:{source_host(base_url)}#{digest}", "jetstream", address, base_url, allow_private=probe.allow_private)
 

@@ -21,6 +21,7 @@ from crawler.fields import line, mapping, whole
 from crawler.intervals import Covered
 from crawler.job import Ask, Channel, Emit, Job, StoppedError, told_by
 from crawler.negentropy import Reconciliation
+from crawler.network import check_host
 from crawler.nostr import KINDS, Relay, checked_records, domain_question, source_id
 from crawler.nostr_event import Event, is_hex64, read_event
 from crawler.probe import Probe
@@ -48,6 +49,7 @@ def find(address: str, probe: Probe) -> Source | None:
     if scheme.lower() not in ("wss", "ws") or urlsplit(address).path.rstrip("/").endswith("/subscribe"):
         return None
     page = f"{'https' if scheme.lower() == 'wss' else 'http'}://{rest}"
+    check_host(page, probe.allow_private)
     answer = probe.reads(page, headers={"Accept": "application/nostr+json"})
     about = _page(answer) if answer is not None else {}
     if mapping(about.get("limitation")).get("auth_required") is True:

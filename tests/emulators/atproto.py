@@ -17,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -25,6 +25,7 @@ from coincurve import PrivateKey
 from coincurve.ecdsa import der_to_cdata, serialize_compact
 
 from crawler.dagcbor import Link, encode
+from tests.emulators.loopback import Quiet
 
 POST, LIKE, REPOST, PROFILE = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.repost", "app.bsky.actor.profile"
 _LETTERS = "234567abcdefghijklmnopqrstuvwxyz"
@@ -265,7 +266,7 @@ class AtServer:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = Quiet(("127.0.0.1", 0), Handler)
         self._threads = [threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)]
         self._loop = asyncio.new_event_loop()
         self._threads.append(threading.Thread(target=self._loop.run_forever, daemon=True))

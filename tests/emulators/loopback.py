@@ -11,6 +11,13 @@ from typing import Any
 Answering = Callable[[str], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
 
 
+class Quiet(ThreadingHTTPServer):
+    """A client that was killed is no news."""
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
 class Loopback:
     """`with Loopback(answer) as server`: `server.url`, `server.asked`, and `server.failing`, the share that gets a 503."""
 
@@ -44,7 +51,7 @@ class Loopback:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = Quiet(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
