@@ -99,7 +99,7 @@ async def _read(job: Job, ask: Ask, emit: Emit) -> None:
     reading = Reading(job, ask, emit, job.source.base_url, dict(job.hints.get("known", {})))
     single = job.source.id.removeprefix("at://")
     if DID.match(single):
-        await reading.read_if_changed({"did": single, "active": True})
+        await reading.read_if_changed(await reading.status(single))
         return
     failures, last = 0, SourceError("")
     async for entry in reading.listed():
@@ -159,6 +159,13 @@ class Reading:
                 return
             if not fresh:
                 raise SourceError(f"{self.server} lists its repositories in a circle", "report it to its operators")
+
+    async def status(self, did: str) -> dict[str, Any]:
+        """What the server lists of one repository: whether it is active, and its rev. Servers that do not say it are asked
+        for the repository itself."""
+        answer = await self.ask(f"{self.server}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did)}", keep=False)
+        told = _json(answer.body) if answer.status == 200 else {}
+        return {**told, "did": did} if told.get("did") == did else {"did": did, "active": True}
 
     async def read_if_changed(self, entry: Mapping[str, Any]) -> None:
         did = str(entry["did"])

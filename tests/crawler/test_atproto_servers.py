@@ -223,6 +223,10 @@ def test_one_person_is_found_by_handle(store: Store, world: AtWorld) -> None:
     assert source is not None and (source.id, source.base_url, source.title) == (f"at://{ann.did}", world.url, ann.handle)
     reading = Visits(store, source, atproto_sweep.sweep, _no_domains)
     assert reading.visit() is None and len(reading.states()) == 2
+    asked = reading.requests
+    assert reading.visit() is None and reading.requests - asked == 1
+    ann.set_status("deactivated")
+    assert reading.visit() is None and set(reading.states().values()) == {"missing_unconfirmed"}
     with pytest.raises(SourceError, match="names no account"):
         atproto_sweep.find("at://nobody", probe)
     assert atproto_sweep.find("https://example.org/a/b", probe) is None

@@ -210,6 +210,9 @@ class AtWorld:
             return _json(
                 {"handle": person.handle, "did": person.did, "didDoc": person.document(), "handleIsCorrect": True, "collections": []}
             )
+        if name == "sync.getRepoStatus":
+            told = {"did": person.did, "active": not person.status, "rev": person.rev}
+            return _json(told | ({"status": person.status} if person.status else {}))
         if person.status:
             return _json({"error": {"takendown": "RepoTakendown", "suspended": "RepoSuspended"}.get(person.status, "RepoDeactivated")}, 400)
         if name == "sync.getRepo":
