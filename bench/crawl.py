@@ -160,7 +160,7 @@ def durability(threads: int, kills: int, seed: int) -> None:
         at_once = max(hit.at_once for hit in forum.log)
         failed = sum(hit.status != 200 for hit in forum.log) / len(forum.log)
         print(f"{len(forum.posts)} posts in {threads} threads, {kills} times kill -9, {failed:.0%} of {len(forum.log):,} requests failed,")
-        print(f"then {runs} crawls until at rest, {time.monotonic() - began:.0f} s; requests at once at the server: {at_once}")
+        print(f"then {runs} further crawls, {time.monotonic() - began:.0f} s; requests at once at the server: {at_once}")
         for name, (got, pushed) in found(folder, forum, done).items():
             print(f"  {name:<11} {got:>6,} of {pushed:>6,}  {got / pushed if pushed else 1:7.2%}")
 

@@ -46,13 +46,19 @@ class Again:
     # --- comparing posts
 
     async def compare(self) -> None:
-        """The newest posts with half of the pages, older ones with the rest, going on where the last run ended."""
-        pages = self.job.config.extra_requests // 2
+        """The newest posts with a quarter of the pages, older ones with the rest, going on where the last run ended.
+
+        A fifth of the requests is left to names and earlier texts.
+        """
+        pages = self.job.config.extra_requests * 4 // 5
+        newest = max(1, pages // 4)
+        if not pages:
+            return
         try:
-            low = await self._walk(None, self.job.hints.get("newest", []), pages - pages // 2)
+            low = await self._walk(None, self.job.hints.get("newest", []), newest)
             place = self.job.cursor.get("again_before", "")
             start = int(place) if place.isdecimal() and int(place) > 1 else low
-            end = await self._walk(start, self.job.hints.get("older", []), pages // 2) if start and pages // 2 else start
+            end = await self._walk(start, self.job.hints.get("older", []), pages - newest) if start else start
             self.cursor["again_before"] = str(end) if end and end > 1 else ""
         except StoppedError:
             raise
