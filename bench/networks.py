@@ -305,7 +305,7 @@ def measure(name: str, threads: int, kills: int, seed: int) -> bool:
         life.begin()
         with Store(workspace.database) as store:
             tables.add_source(store, _found(life.address))
-        killed = sum(crawl(workspace.root, chance.uniform(0.0, 1.0)) == -signal.SIGKILL for _ in range(kills))
+        killed = sum(crawl(workspace.root, chance.uniform(0.0, 0.25)) == -signal.SIGKILL for _ in range(kills))
         first = at_rest(workspace.root)
         life.change()
         second = at_rest(workspace.root)
