@@ -33,7 +33,7 @@ class Place:
 class Tape:
     """Lines of a file in order; cursors say where we are, or where the last line began, and what came before."""
 
-    def __init__(self, path: Path, file: IO[bytes], version: str) -> None:
+    def __init__(self, path: Path, file: IO[bytes] | gzip.GzipFile, version: str) -> None:
         self.path, self.byte = path, 0
         self._file, self._digest, self._last = file, hashlib.sha256(version.encode()), b""
         self._most = ALLOWED + path.stat().st_size * MAX_RATIO

@@ -7,7 +7,6 @@ changes its mind after the check leads nowhere else. Proxies of the environment 
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import time
@@ -17,30 +16,20 @@ from urllib.parse import SplitResult, urlsplit
 from crawler.answers import REDIRECTS, Answer, is_login, redirect_target
 from index.config import CrawlConfig
 from index.errors import SourceError
+from index.hosts import PORTS, check_place
 
 MAX_REDIRECTS = 3
-ENCRYPTED = ("https", "wss")
-# Networks whose addresses hold an IPv4 address that is the one really meant: NAT64 and 6to4.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+SCHEMES = tuple(PORTS)
 
 
 def check_host(url: str, allow_private: bool) -> list[str]:
     """The addresses behind a URL, each of which may be asked. Raises SourceError otherwise."""
-    parts = split_address(url)
-    if parts.scheme not in ENCRYPTED and not allow_private:
-        way_out = f"write {parts.scheme}s://{parts.netloc}, or give --allow-private for a host of your own"
-        raise SourceError(f"{url} is not encrypted", way_out)
-    host = parts.hostname or ""
-    addresses = _resolve(host, port_of(parts))
-    for address in addresses:
-        if not allow_private and not is_public(address):
-            at = host if host == address else f"{host} ({address})"
-            raise SourceError(f"{at} is a loopback or private address", "give --allow-private if it is a host of your own")
-    return addresses
+    split_address(url)
+    return list(check_place(url, allow_private, SCHEMES).addresses)
 
 
 def port_of(parts: SplitResult) -> int:
-    return parts.port or (443 if parts.scheme in ENCRYPTED else 80)
+    return parts.port or PORTS[parts.scheme]
 
 
 def split_address(url: str) -> SplitResult:
@@ -50,31 +39,11 @@ def split_address(url: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org") from None
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
+    if parts.scheme not in SCHEMES or not parts.hostname:
         raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org")
     if parts.username is not None or parts.password is not None:
         raise SourceError(f"the address of {parts.hostname} holds a user name or password", "write it without them")
     return parts
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SourceError(f"{host} cannot be found: {error}", "see that the name is right and that this machine is online") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def is_public(address: str) -> bool:
-    """False for loopback, private, link-local, reserved and multicast addresses, also where IPv6 wraps such an IPv4."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def may_follow(url: str, target: str) -> bool:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from crawler.hosts import CHECKED, SPENT, STOPPED, Host
 from crawler.job import Job, StoppedError
-from crawler.network import ENCRYPTED, port_of
+from crawler.network import port_of
 from index.errors import SourceError
+from index.hosts import SECURE
 
 CLOSE_SECONDS = 5
 
@@ -70,8 +71,8 @@ async def open_socket(url: str, host: Host, job: Job) -> AsyncIterator[Socket]:
             connection = await websockets.connect(
                 url,
                 sock=plain,
-                ssl=ssl.create_default_context() if parts.scheme in ENCRYPTED else None,
-                server_hostname=parts.hostname if parts.scheme in ENCRYPTED else None,
+                ssl=ssl.create_default_context() if parts.scheme in SECURE else None,
+                server_hostname=parts.hostname if parts.scheme in SECURE else None,
                 user_agent_header=job.config.user_agent,
                 max_size=job.config.max_response_bytes,
                 open_timeout=job.config.timeout_seconds,

@@ -9,9 +9,10 @@ import pytest
 
 from crawler import network
 from crawler.address import find_source
-from crawler.network import check_host, is_public
+from crawler.network import check_host
 from index.config import CrawlConfig
 from index.errors import SourceError
+from index.hosts import is_public
 from tests.crawler.conftest import FAST
 from tests.emulators.discourse import DiscourseEmulator, Reply, failure, json_reply, not_found, too_many
 

@@ -64,7 +64,7 @@ def test_where_a_post_came_from(bench: Bench, forum: DiscourseEmulator) -> None:
     source = bench.add(forum.url)
     bench.crawl()
     found = tables_raw.origins(bench.store, f"{source.id}/p/101")
-    assert [row["url"].rpartition("?")[0] or row["url"] for row in found][0] == f"{forum.url}/t/{long}.json"
+    assert next(row["url"].rpartition("?")[0] or row["url"] for row in found) == f"{forum.url}/t/{long}.json"
     bodies = [read_raw(bench.workspace.raw, raw).body for raw in tables_raw.raw_answers(bench.store, source.id)]
     assert sum(b"<p>post 0</p>" in body for body in bodies) == 1
 
