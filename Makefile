@@ -20,7 +20,8 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m 'not system'
 
-test-system: $(READY) tests/npm/node_modules/.package-lock.json tests/npm/agents/node_modules/.package-lock.json $(VENV)/fastmcp/.ready
+test-system: $(READY) tests/npm/node_modules/.package-lock.json tests/npm/agents/node_modules/.package-lock.json \
+		$(VENV)/fastmcp/.ready tests/servers/.venv/.ready
 	$(BIN)/python -m pytest -m system
 
 tests/npm/node_modules/.package-lock.json: tests/npm/package.json
@@ -38,6 +39,12 @@ $(VENV)/fastmcp/.ready:
 man: $(READY)
 	$(BIN)/precipitate man -o build/man1
 
+# Servers that the tests of networks read, with packages that must not meet ours.
+tests/servers/.venv/.ready: tests/servers/requirements.txt
+	test -x tests/servers/.venv/bin/python || $(PYTHON) -m venv tests/servers/.venv
+	tests/servers/.venv/bin/python -m pip install --quiet --requirement tests/servers/requirements.txt
+	touch $@
+
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -45,4 +52,4 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) tests/npm/node_modules tests/npm/sourcecred build dist
+	rm -rf $(VENV) tests/servers/.venv tests/npm/node_modules tests/npm/sourcecred build dist

@@ -157,9 +157,9 @@ def init(name: Annotated[Path, typer.Argument(help="Folder to make.")], as_json:
     emit(as_json, {"workspace": str(root)}, f"made {root}\nnext: cd {clean(str(name))} && precipitate add https://forum.example.org\n")
 
 
-@app.command(short_help="Add a source: a forum or an archive.")
+@app.command(short_help="Add a source: a network or an archive.")
 def add(
-    address: Annotated[str, typer.Argument(help="A Discourse forum's address, or a folder with topics.jsonl and site.json.")],
+    address: Annotated[str, typer.Argument(help="Where a network is read, such as https://forum.example.org, or files of an archive.")],
     allow_private: Annotated[bool, typer.Option("--allow-private", help="Allow an address on this machine or its network.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -168,12 +168,17 @@ def add(
     Add a source. What kind it is is found out by asking it; nothing is read until `precipitate run`.
     """
     from crawler.address import find_source
+    from crawler.registry import NETWORKS
     from index.tables_discussion import add_source
 
-    source = find_source(address, allow_private, here().config().crawl)
+    config = here().config()
+    source = find_source(address, allow_private, config.crawl)
     with writing("add") as (_, store):
         add_source(store, source)
-    emit(as_json, asdict(source), f"added {clean(source.id)} ({source.kind}: {clean(source.title) or 'no title'})\nnext: precipitate run\n")
+    text = f"added {clean(source.id)} ({source.kind}: {clean(source.title) or 'no title'})\n"
+    if source.kind in NETWORKS and not config.crawl.contactable:
+        text += "note: put an address where you can be reached into crawl.user_agent of precipitate.toml\n"
+    emit(as_json, asdict(source), text + "next: precipitate run\n")
 
 
 # --- run ------------------------------------------------------------------------------------------------------------
@@ -227,8 +232,8 @@ def _ethereum(workspace: Workspace) -> Callable[[str], tuple[str, str]] | None:
 STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill, "credit": _credit, "release": _release}
 
 
-def run_stages(job: Job) -> dict[str, Any]:
-    """Every stage in order, entered into the table of runs with what each cost."""
+def run_stages(job: Job, names: Sequence[str]) -> dict[str, Any]:
+    """Stages in order, entered into the table of runs with what each cost."""
     from index.tables_procedures import finish_run, start_run
     from publish.report import run_value
 
@@ -236,9 +241,9 @@ def run_stages(job: Job) -> dict[str, Any]:
     reports: dict[str, Any] = {}
     started = time.monotonic_ns()
     try:
-        for name, stage in STAGES.items():
+        for name in names:
             begun = time.monotonic_ns()
-            reports[name] = stage(job)
+            reports[name] = STAGES[name](job)
             _save_costs(job.store, number, name, reports[name], (time.monotonic_ns() - begun) // 1000)
     except BaseException as error:
         finish_run(job.store, number, "interrupted" if isinstance(error, KeyboardInterrupt) else "error", {"error": str(error)})
@@ -261,21 +266,110 @@ def _save_costs(store: Store, run: int, name: str, report: Any, micros: int) -> 
         save_llm_cost(store, run, asked.model, asked.requests, asked.tokens_in, asked.tokens_out, asked.microdollars)
 
 
-@app.command(short_help="Read what is new, distil it, credit it, release it.")
-def run(quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False, as_json: Json = False) -> int:
-    """Example: precipitate run
-
-    Crawl every source, distil SOPs, compute credits and make a release. Whatever interrupts it, the next run goes on
-    from there. Ends with 3 if some source could not be read to its end, or a language model did not answer.
-    """
+def carry_out(what: str, names: Sequence[str], quiet: bool, metrics: Path | None, as_json: bool) -> int:
+    """Stages under the lock, their report, and their figures for Prometheus, also where they end with an error."""
     from publish.progress import reporting
     from publish.report import render_run
 
     config = here().config()
-    with writing("run") as (workspace, store), reporting(quiet) as progress:
-        told = run_stages(Job(workspace, store, config, progress))
+    with writing(what) as (workspace, store), reporting(quiet) as progress:
+        try:
+            told = run_stages(Job(workspace, store, config, progress), names)
+        finally:
+            _write_metrics(store, metrics or (Path(config.watch.metrics) if config.watch.metrics else None))
     emit(as_json, told, render_run(told))
     return PARTIAL if told["status"] == "partial" else 0
+
+
+def _write_metrics(store: Store, path: Path | None) -> None:
+    from index.tables_procedures import runs as runs_of
+    from index.tables_watch import last_fares
+    from publish.metrics import write_metrics
+
+    if path is not None and (last := runs_of(store, 1)):
+        write_metrics(path, last[0], last_fares(store))
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be asked of whom, and ask nobody.")]
+Metrics = Annotated[Path | None, typer.Option("--metrics", metavar="FILE", help="Write figures for Prometheus; else watch.metrics.")]
+
+
+@app.command(short_help="Read what is new, distil it, credit it, release it.")
+def run(quiet: Quiet = False, dry_run: DryRun = False, metrics: Metrics = None, as_json: Json = False) -> int:
+    """Example: precipitate run
+
+    Crawl every source, distil SOPs, compute credits and make a release. Whatever interrupts it, the next run goes on
+    from there; a first Ctrl-C or SIGTERM ends a crawl softly, a second one at once. Ends with 3 if some source could not
+    be read to its end, has fallen silent or shrunk, or a language model did not answer.
+    """
+    return show_plan(as_json) if dry_run else carry_out("run", list(STAGES), quiet, metrics, as_json)
+
+
+@app.command(short_help="Only read what is new.")
+def crawl(quiet: Quiet = False, dry_run: DryRun = False, metrics: Metrics = None, as_json: Json = False) -> int:
+    """Example: precipitate crawl --dry-run
+
+    Read what is new in every source, all side by side, and nothing else: no SOPs, no release. Ends like run.
+    """
+    return show_plan(as_json) if dry_run else carry_out("crawl", ["crawl"], quiet, metrics, as_json)
+
+
+def show_plan(as_json: bool) -> int:
+    from crawler.plan import plan
+    from publish.crawls import render_plan
+
+    with writing("dry run") as (workspace, store):
+        told = plan(store, workspace.config().crawl)
+    emit(as_json, told, render_plan(told))
+    return 0
+
+
+@app.command(short_help="Derive everything anew from kept answers, asking nobody.")
+def reparse(source: Annotated[str | None, typer.Argument(help="A source's id; without it: all.")] = None, as_json: Json = False) -> None:
+    """Example: precipitate reparse
+
+    Derive posts, versions and links anew from the raw archive, as a newer version reads it, without asking anybody. A
+    source is done whole or not at all. Distil it with the next run.
+    """
+    from crawler.rawfiles import reparse as derive
+    from index.errors import UnknownName
+    from index.tables_raw import raw_counts
+
+    with writing("reparse") as (workspace, store):
+        from index.tables_discussion import sources as known
+
+        kept, wanted = raw_counts(store), {entry.id: entry for entry in known(store)}
+        if source is not None and source not in wanted:
+            raise UnknownName("source", source, wanted)
+        told = {name: sum(derive(workspace, store, wanted[name])) for name in kept if name in wanted and source in (None, name)}
+    lines = [f"{clean(name)}: {count:,} records from {kept[name]:,} raw answers" for name, count in told.items()]
+    emit(as_json, told, "".join(f"{line}\n" for line in lines) or "Nothing is kept in the raw archive yet.\n")
+
+
+@app.command(short_help="Take back what somebody wrote, at their request.")
+def forget(
+    who: Annotated[str, typer.Argument(help="ann, ann@forum.example.org, a full author id, or the id of one post.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the tombstone.")],
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate forget ann@forum.example.org --reason "asked by mail on 3 May"
+
+    Take all that an author wrote until now, or one post, out of the store, its versions, the raw archive and the next
+    release; it is not read again. Releases that are out already stay as they are.
+    """
+    from crawler.forget import forget_author, forget_post
+    from rewards.identities import find_author
+
+    with writing("forget") as (workspace, store):
+        from index.tables_discussion import source_of_post
+
+        if source_of_post(store, who) is not None:
+            told = asdict(forget_post(workspace, store, who, reason))
+        else:
+            author = find_author(store, who)
+            told = asdict(forget_author(workspace, store, author.id, author.source, reason))
+    emit(as_json, told, f"{clean(told['what'])}: {told['posts']:,} posts taken back, {told['raw_answers']:,} raw answers rid of them\n")
 
 
 # --- reading the current release ------------------------------------------------------------------------------------
@@ -1821,6 +1915,73 @@ def doctor(as_json: Json = False) -> int:
     findings = examine(Path.cwd())
     emit(as_json, [asdict(finding) for finding in findings], render_findings(findings))
     return 0 if all(finding.ok for finding in findings) else FINDINGS
+
+
+@app.command(short_help="List the runs so far.")
+def runs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many at most, newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate runs
+
+    The runs so far, newest first: when, how each ended, what it read and asked. With --json all that each stage said.
+    """
+    from index.tables_procedures import runs as runs_of
+    from publish.crawls import render_runs
+
+    with writing("runs") as (_, store):
+        told = [asdict(found) for found in runs_of(store, limit)]
+    emit(as_json, told, render_runs(told))
+
+
+@app.command(short_help="Show the raw answers that a post was read from.")
+def provenance(post: Annotated[str, typer.Argument(metavar="POST", help="A post's id.")], as_json: Json = False) -> None:
+    """Example: precipitate provenance discourse:forum.example.org/p/12
+
+    Where a post came from: each raw answer with its address, time, digest and place in the archive (WARC).
+    """
+    from index.errors import UnknownName
+    from index.tables_discussion import source_of_post
+    from index.tables_raw import origins
+    from publish.crawls import render_provenance
+
+    with writing("provenance") as (_, store):
+        if source_of_post(store, post) is None:
+            raise UnknownName("post", post, [], "give its full id, as `precipitate show` and exports write it")
+        told = {"post": post, "answers": origins(store, post)}
+    emit(as_json, told, render_provenance(told))
+
+
+@app.command(short_help="Print a unit that runs this workspace by itself.")
+def schedule(
+    systemd: Annotated[bool, typer.Option("--systemd", help="A service and a timer.")] = False,
+    cron: Annotated[bool, typer.Option("--cron", help="A line for crontab.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="A workflow of GitHub Actions.")] = False,
+    every: Annotated[str, typer.Option("--every", help="hourly, daily or weekly.")] = "daily",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder to write the files into.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate schedule --systemd --out ~/.config/systemd/user
+
+    Print a working unit that runs this workspace: one-shot, one at a time, its exit code says how it went.
+    """
+    import shutil
+
+    from index.errors import UsageError
+    from publish.exports import write_files
+    from publish.schedule import Plan, render_schedule
+    from publish.schedule import schedule as units
+
+    kinds = [name for name, wanted in (("systemd", systemd), ("cron", cron), ("github", github)) if wanted]
+    if len(kinds) != 1:
+        raise UsageError("say for what the unit is", "give one of --systemd, --cron, --github")
+    program = Path(shutil.which("precipitate") or Path(sys.executable).parent / "precipitate")
+    files = units(kinds[0], Plan(here().root, program, every))
+    if out is None:
+        emit(as_json, dict(files), render_schedule(files))
+        return
+    paths = [str(path) for name, text in files for path in write_files([(Path(name).name, text)], str(out / Path(name).name))]
+    emit(as_json, {"files": paths}, "".join(f"wrote {clean(path)}\n" for path in paths))
 
 
 @config_.command("show", short_help="Show every key with its value.")

@@ -15,7 +15,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MEANINGS: dict[int, tuple[str, str]] = {
     401: ("wants a login (401)", "only forums that can be read without an account are read"),
     403: ("refuses to be read (403)", "only what everybody may read is read; ask the forum's operators"),
-    404: ("has nothing there (404)", "see that the address is that of a Discourse forum's front page"),
+    404: ("has nothing there (404)", "see that the address is right"),
     410: ("says that this is gone (410)", "see whether the forum has moved"),
     429: ("asks for fewer requests (429)", "run again later, or raise crawl.delay_seconds"),
 }
@@ -29,6 +29,9 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    raw: str = ""  # its id in the raw archive, "" where it was not kept
+    seen: str = ""  # when it came: what it says is not younger
+    sent: bytes = b""  # the body of the request, such as a GraphQL query
 
 
 def read_object(answer: Answer) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def read_object(answer: Answer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise _no_json(answer) from None
     if not isinstance(value, dict):
-        raise SourceError(f"{answer.url} answers with JSON that is no object", "see that this is a Discourse forum")
+        raise SourceError(f"{answer.url} answers with JSON that is no object", "see that the address is right")
     return value
 
 
@@ -57,7 +60,7 @@ def complain(answer: Answer) -> None:
         raise SourceError(f"{answer.url} {meaning}", way_out)
     if answer.status >= 500:
         raise SourceError(f"{answer.url} has failed on its own side ({answer.status})", "run again later")
-    raise SourceError(f"{answer.url} answers with status {answer.status}", "see that this is a Discourse forum")
+    raise SourceError(f"{answer.url} answers with status {answer.status}", "see that the address is right")
 
 
 def redirect_target(url: str, location: str) -> str:
@@ -88,7 +91,7 @@ def is_json_error(answer: Answer) -> bool:
 
 def _no_json(answer: Answer) -> SourceError:
     if not is_web_page(answer):
-        return SourceError(f"{answer.url} answers with something that is not JSON", "see that this is a Discourse forum")
+        return SourceError(f"{answer.url} answers with something that is not JSON", "see that the address is right")
     if b"login" in answer.body[:200_000].lower() or b"password" in answer.body[:200_000].lower():
         return SourceError(f"{answer.url} answers with a login page instead of JSON", MEANINGS[401][1])
-    return SourceError(f"{answer.url} answers with a web page instead of JSON", "see that this is a Discourse forum")
+    return SourceError(f"{answer.url} answers with a web page instead of JSON", "see that the address is right")

@@ -13,14 +13,17 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
-from crawler.address import POSTS_FILE, SITE_FILE, archive_base_url, read_site
 from crawler.discourse import MAPPING_VERSION, Forum, read_categories, source_id, thread_records
+from crawler.fields import line
 from index.errors import SourceError
 from index.records import Post, Reject, Source
 from index.spool import Record
 
+POSTS_FILE, SITE_FILE = "topics.jsonl", "site.json"
+MAX_SITE_BYTES = 32_000_000
 BATCH_POSTS = 1_000
 BATCH_LINES = 5_000  # so that a file of bad lines comes in batches, too
 MAX_LINE = 64_000_000  # bytes; the longest real thread seen has about a hundredth of it
@@ -44,6 +47,60 @@ class Part:
     line: int  # lines read so far
     lines: int  # lines in all
     fresh: bool  # the reading has just begun with the first line
+
+
+def find(path: Path, allow_private: bool) -> Source | None:
+    """The archive that a folder holds, or that a topics.jsonl belongs to; None for every other file."""
+    if path.is_file():
+        if path.name != POSTS_FILE:
+            return None
+        path = path.parent
+    if not (path / POSTS_FILE).is_file():
+        raise SourceError(f"{path} holds no {POSTS_FILE}", "an archive is a folder with topics.jsonl, a thread a line, and site.json")
+    site = read_site(path)
+    base_url = archive_base_url(path, site)
+    return Source(
+        id=source_id(base_url),
+        kind="archive",
+        address=str(path),
+        base_url=base_url,
+        title=line(site.get("title")) or "",
+        licence=line(site.get("licence")) or None,
+        allow_private=allow_private,
+    )
+
+
+def read_site(folder: Path) -> dict[str, Any]:
+    """`site.json` of an archive: `base_url`, and where they are known `title`, `licence`, `ids`, `categories`."""
+    path = folder / SITE_FILE
+    way_out = 'write one that says where the forum lives: {"base_url": "https://forum.example.org"}'
+    try:
+        if path.stat().st_size > MAX_SITE_BYTES:
+            raise SourceError(f"{path} has more than {MAX_SITE_BYTES:,} bytes", way_out)
+        site = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise SourceError(f"{folder} holds no {SITE_FILE}", way_out) from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}", "mend its permissions") from None
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{path} is not valid JSON: {error}", way_out) from None
+    if not isinstance(site, dict):
+        raise SourceError(f"{path} is not a JSON object", way_out)
+    return site
+
+
+def archive_base_url(folder: Path, site: dict[str, Any]) -> str:
+    base_url = (line(site.get("base_url")) or "").rstrip("/")
+    try:
+        parts = urlsplit(base_url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in base_url):
+        raise SourceError(
+            f"{folder / SITE_FILE}: base_url is {site.get('base_url')!r}", 'write where the forum lives: "https://forum.example.org"'
+        )
+    return parts._replace(netloc=parts.netloc.lower(), query="", fragment="").geturl()
 
 
 def read_archive(source: Source, cursor: Mapping[str, str], now: str) -> Iterator[Part]:

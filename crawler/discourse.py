@@ -203,6 +203,8 @@ def _post_records(reading: _Reading, raw: Mapping[str, Any], where: str, authors
     if entry is None:
         return []
     author = _author(reading.forum, raw)
+    if author is None and entry.grave:  # a forum need not say whose post is gone, nor does our archive
+        return [entry.grave]
     post = _post(reading, entry, author)
     if post is None or author is None:
         return [entry.grave] if entry.grave else []

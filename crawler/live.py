@@ -1,19 +1,22 @@
-"""The parent's side of a live crawl: starts the process that asks the forum, and loads its batches as they come."""
+"""The parent's side of live crawling: starts the process that asks, loads its batches as they come, tells it to stop."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from crawler.registry import network, part
 from index import tables_discussion as tables
 from index.config import CrawlConfig
 from index.errors import SourceError
@@ -25,20 +28,94 @@ from index.workspace import Workspace
 LOG_NAME, LOCK_NAME = "crawl.log", "crawl.lock"
 END_SECONDS = 20.0  # how long a process may take to end once it is told to
 
+Event = dict[str, Any]
 
-def crawl_live(workspace: Workspace, store: Store, source: Source, config: CrawlConfig, tell: Callable[[int, int], None]) -> dict[str, Any]:
-    """Crawl one live forum; returns the process's report (crawler/sweep.py). Raises SourceError if it gives none."""
-    log_path = workspace.folder / LOG_NAME
-    with open(log_path, "w", encoding="utf-8") as log:
-        process = _start(log)
+
+class Live:
+    """The process that asks all live sources, as `with Live(…) as live:`; it never outlives the block."""
+
+    def __init__(self, workspace: Workspace, store: Store, sources: Sequence[Source], config: CrawlConfig) -> None:
+        self.workspace, self.store = workspace, store
+        self._left = {source.id for source in sources}
+        self._log_path = workspace.folder / LOG_NAME
+        self._log: IO[str] = open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
+        self._events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        work = {
+            "sources": [_task(store, source) for source in sources],
+            "config": asdict(config),
+            "spool": str(workspace.spool),
+            "raw": str(workspace.raw),
+            "lock": str(workspace.folder / LOCK_NAME),
+        }
+        self._process = _start(self._log)
+        self._say(json.dumps(work))
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def stop(self) -> None:
+        """Tell every sweep to end soon with what it has."""
+        self._say("stop")
+
+    def events(self, wait: bool) -> Iterator[Event]:
+        """What has come since, each event after its batches were loaded; with `wait` until the process has ended.
+
+        A source for which no report ever comes gets one that says how the process ended.
+        """
+        while True:
+            try:
+                line = self._events.get(block=wait)
+            except queue.Empty:
+                return
+            for _ in load_spool(self.workspace.spool, self.store):
+                pass
+            if line is None:
+                yield from self._without_report()
+                return
+            event: Event = json.loads(line)
+            if "report" in event:
+                self._left.discard(event["source"])
+            yield event
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._events.put(line)
+        self._events.put(None)
+
+    def _without_report(self) -> Iterator[Event]:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)  # by itself, so that the exit status is its own
+        if self._left:
+            last = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no word"]
+            why = f"the crawling process ended with status {self._process.returncode}: {last[0][:300]}"
+            for source in sorted(self._left):
+                yield {"source": source, "report": {"error": f"{source}: {why}", "way_out": f"see {self._log_path}"}}
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def _end(self) -> None:
+        """Close the child's standard input, which is its word to end, and wait."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
-            report = _follow(process, _job(workspace, store, source, config), workspace.spool, store, tell)
-        finally:
-            status = _end(process)
-    if report is None:
-        last = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no word"]
-        raise SourceError(f"{source.base_url}: the crawling process ended with status {status}: {last[0][:300]}", f"see {log_path}")
-    return report
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+        self._log.close()
 
 
 def wait_for_orphan(workspace: Workspace) -> None:
@@ -54,21 +131,13 @@ def wait_for_orphan(workspace: Workspace) -> None:
             time.sleep(0.05)
 
 
-def _job(workspace: Workspace, store: Store, source: Source, config: CrawlConfig) -> dict[str, Any]:
+def _task(store: Store, source: Source) -> dict[str, Any]:
+    hints = network(source.kind).hints
     return {
         "source": asdict(source),
-        "config": asdict(config),
         "cursor": tables.cursor(store, source.id),
-        "recheck": _recheck(store, source),
-        "spool": str(workspace.spool),
-        "lock": str(workspace.folder / LOCK_NAME),
+        "hints": part(hints)(store, source) if hints else {},
     }
-
-
-def _recheck(store: Store, source: Source) -> list[int]:
-    """Numbers of the threads where a post was missing at the last look: a second look settles it."""
-    numbers = (thread.rpartition("/t/")[2] for thread in tables.unconfirmed_threads(store, source.id))
-    return [int(number) for number in numbers if number.isdecimal()]
 
 
 def _start(log: IO[str]) -> subprocess.Popen[str]:
@@ -79,7 +148,7 @@ def _start(log: IO[str]) -> subprocess.Popen[str]:
     root = str(Path(__file__).resolve().parent.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "crawler.spider"],
+        [sys.executable, "-P", "-m", "crawler.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -88,38 +157,3 @@ def _start(log: IO[str]) -> subprocess.Popen[str]:
         env=environment,
         start_new_session=True,
     )
-
-
-def _follow(
-    process: subprocess.Popen[str], job: dict[str, Any], spool: Path, store: Store, tell: Callable[[int, int], None]
-) -> dict[str, Any] | None:
-    """Load batches while the child writes further ones; its report, or None if it ended without."""
-    assert process.stdin is not None and process.stdout is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-    report: dict[str, Any] | None = None
-    for text in process.stdout:
-        event = json.loads(text)
-        for _ in load_spool(spool, store):
-            pass
-        report = event.get("report", report)
-        if "threads" in event:
-            tell(event["threads"], event["total"])
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)  # by itself, so that the exit status is its own
-    return report
-
-
-def _end(process: subprocess.Popen[str]) -> int:
-    """Close the child's standard input, which is its word to end, and wait."""
-    assert process.stdin is not None and process.stdout is not None
-    with suppress(BrokenPipeError):
-        process.stdin.close()
-    try:
-        return process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
-    finally:
-        process.stdout.close()

@@ -7,66 +7,43 @@ changes its mind after the check leads nowhere else. Proxies of the environment 
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from crawler.answers import REDIRECTS, Answer, is_login, redirect_target
 from index.config import CrawlConfig
 from index.errors import SourceError
+from index.hosts import PORTS, check_place
 
 MAX_REDIRECTS = 3
-# Networks whose addresses hold an IPv4 address that is the one really meant: NAT64 and 6to4.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+SCHEMES = tuple(PORTS)
 
 
 def check_host(url: str, allow_private: bool) -> list[str]:
     """The addresses behind a URL, each of which may be asked. Raises SourceError otherwise."""
-    parts = _parts(url)
-    if parts.scheme != "https" and not allow_private:
-        raise SourceError(f"{url} is not encrypted", f"write https://{parts.netloc}, or give --allow-private for a host of your own")
-    host = parts.hostname or ""
-    addresses = _resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
-    for address in addresses:
-        if not allow_private and not is_public(address):
-            at = host if host == address else f"{host} ({address})"
-            raise SourceError(f"{at} is a loopback or private address", "give --allow-private if it is a host of your own")
-    return addresses
+    split_address(url)
+    return list(check_place(url, allow_private, SCHEMES).addresses)
 
 
-def _parts(url: str) -> SplitResult:
+def port_of(parts: SplitResult) -> int:
+    return parts.port or PORTS[parts.scheme]
+
+
+def split_address(url: str) -> SplitResult:
+    """The parts of a web address. Raises SourceError where it is none, or holds a password, which is never repeated."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in SCHEMES or not parts.hostname:
         raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org")
     if parts.username is not None or parts.password is not None:
         raise SourceError(f"the address of {parts.hostname} holds a user name or password", "write it without them")
     return parts
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SourceError(f"{host} cannot be found: {error}", "see that the name is right and that this machine is online") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def is_public(address: str) -> bool:
-    """False for loopback, private, link-local, reserved and multicast addresses, also where IPv6 wraps such an IPv4."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 def may_follow(url: str, target: str) -> bool:
@@ -75,10 +52,17 @@ def may_follow(url: str, target: str) -> bool:
     return (one.scheme, one.netloc.lower()) == (two.scheme, two.netloc.lower()) and not is_login(target)
 
 
-def ask(url: str, addresses: list[str], config: CrawlConfig) -> Answer:
-    """One GET, with up to three redirects within the host. Raises SourceError where no answer comes."""
+def ask(
+    url: str,
+    addresses: list[str],
+    config: CrawlConfig,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """One request, with up to three redirects within the host. Raises SourceError where no answer comes."""
     for _ in range(MAX_REDIRECTS + 1):
-        answer = _ask_once(url, addresses, config)
+        answer = _ask_once(url, addresses, config, method, body, headers or {})
         target = redirect_target(url, answer.headers.get("location", ""))
         if answer.status not in REDIRECTS or not may_follow(url, target):
             return answer
@@ -87,12 +71,12 @@ def ask(url: str, addresses: list[str], config: CrawlConfig) -> Answer:
     return answer
 
 
-def _ask_once(url: str, addresses: list[str], config: CrawlConfig) -> Answer:
+def _ask_once(url: str, addresses: list[str], config: CrawlConfig, method: str, sent: bytes | None, extra: Mapping[str, str]) -> Answer:
     parts = urlsplit(url)
-    headers = {"User-Agent": config.user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+    headers = {"Accept": "application/json", **extra, "User-Agent": config.user_agent, "Accept-Encoding": "identity"}
     connection = _connection(parts, addresses, config.timeout_seconds)
     try:
-        connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers)
+        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), sent, headers)
         response = connection.getresponse()
         body = _read(response, url, config)
         return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)

@@ -1,22 +1,16 @@
-"""When a host may be asked again, and how often: the only place that decides it.
+"""When a host may be asked again: the only place that decides it.
 
-Scrapy by itself neither honours Retry-After nor counts failures in a row, so this middleware does: `Pace` keeps the
-time before which nothing is sent, `asked_wait` reads what a server asks for, and the middleware puts both to work.
+`Pace` keeps the time before which nothing is sent and counts failures in a row, `asked_wait` reads what a server asks
+for; crawler/middleware.py puts both to work.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-from crawler.answers import REDIRECTS, redirect_target
-from crawler.network import MAX_REDIRECTS, may_follow
 
 MAX_WAIT = 900.0  # seconds; a server that asks for more is left for the next run
 RETRIES = 4  # further attempts for one request
@@ -78,16 +72,14 @@ def _wait_seconds(body: bytes) -> float:
 
 @dataclass(slots=True)
 class Pace:
-    """How one host is asked: the pause between requests, holds that it asked for, failures in a row, requests so far."""
+    """How one host is asked, by however many sources: the pause between requests, holds that it asked for, failures in a row."""
 
     delay: float
-    max_requests: int
-    requests: int = 0
     failures: int = 0
     not_before: float = 0.0  # Unix time
     stopped: str = ""  # why nothing more is asked in this run
     way_out: str = "run again later: what was read stays, the rest is waiting"
-    keep: Callable[[float], None] | None = None  # told of long holds
+    keep: list[Callable[[float], None]] = field(default_factory=list)  # told of long holds
 
     def stop(self, why: str, way_out: str = "") -> None:
         if not self.stopped:
@@ -95,15 +87,10 @@ class Pace:
 
     def may_send(self, now: float) -> float:
         """Seconds to wait before the next request; negative if there may be none."""
-        if self.requests >= self.max_requests:
-            self.stop(f"stopped after {self.requests:,} requests", "run again for the rest, or raise crawl.max_requests")
         wait = max(0.0, self.not_before - now)
         if wait > MAX_WAIT:
             self.stop(f"asks to be left alone for {wait:,.0f} seconds", "run again after that: it is not asked before")
         return -1.0 if self.stopped else wait
-
-    def sent(self) -> None:
-        self.requests += 1
 
     def ended(self, now: float) -> None:
         """The pause counts from the end of an answer, so that a slow server gets more rest."""
@@ -114,8 +101,9 @@ class Pace:
 
     def hold_as_asked(self, now: float, seconds: float) -> None:
         self.hold(now, seconds)
-        if seconds > LONG_HOLD and self.keep:
-            self.keep(self.not_before)
+        if seconds > LONG_HOLD:
+            for told in self.keep:
+                told(self.not_before)
 
     def worked(self) -> None:
         self.failures = 0
@@ -134,91 +122,3 @@ class Pace:
         self.delay = max(self.delay, seconds)
         if seconds > MAX_WAIT:
             self.stop(f"robots.txt asks for {seconds:,.0f} seconds between requests", "ask the forum's operators for an export")
-
-
-class PolitenessMiddleware:
-    """Scrapy downloader middleware: waits before each request, tries again after failures, follows redirects at home.
-
-    It stands in for Scrapy's retry and redirect middlewares. Attempts and redirects are requests like any other: they
-    wait, count, and obey robots.txt.
-    """
-
-    def __init__(self, pace: Pace, robots_agent: str) -> None:
-        self.pace, self.robots_agent = pace, robots_agent
-
-    @classmethod
-    def from_crawler(cls, crawler: Any) -> PolitenessMiddleware:
-        from scrapy import signals
-
-        middleware = cls(crawler.spider.pace, crawler.settings["ROBOTSTXT_USER_AGENT"])
-        crawler.signals.connect(middleware.robots_read, signal=signals.robots_parsed)
-        return middleware
-
-    def robots_read(self, robotparser: Any) -> None:
-        delay = robotparser.rp.crawl_delay(self.robots_agent)
-        if delay:
-            self.pace.slow_down(float(delay))
-            self.pace.ended(time.time())
-
-    async def process_request(self, request: Any) -> None:
-        while (wait := self.pace.may_send(time.time())) > 0:
-            await asyncio.sleep(wait)
-        if wait < 0:
-            raise _ignored(self.pace.stopped)
-        self.pace.sent()
-
-    def process_response(self, request: Any, response: Any) -> Any:
-        now = time.time()
-        headers = {name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in response.headers.items() if values}
-        self.pace.ended(now)
-        self.pace.hold_as_asked(now, asked_wait(response.status, headers, response.body, now))
-        if response.status in TRY_AGAIN:
-            self.pace.failed(f"{request.url} answered {response.status}")
-            return self._again(request, f"answered {response.status}") or response
-        self.pace.worked()
-        if response.status in REDIRECTS:
-            return self._redirected(request, headers.get("location", "")) or response
-        return response
-
-    def process_exception(self, request: Any, exception: Exception) -> Any:
-        from scrapy import exceptions
-
-        mendable = (
-            exceptions.CannotResolveHostError,
-            exceptions.DownloadConnectionRefusedError,
-            exceptions.DownloadFailedError,
-            exceptions.DownloadTimeoutError,
-            exceptions.ResponseDataLossError,
-            OSError,
-        )
-        if not isinstance(exception, mendable):
-            return None
-        self.pace.ended(time.time())
-        self.pace.failed(f"{request.url}: {str(exception) or type(exception).__name__}")
-        return self._again(request, str(exception) or type(exception).__name__)
-
-    def _again(self, request: Any, why: str) -> Any:
-        """The same request once more, after a pause that doubles; None when it was tried often enough."""
-        attempt = request.meta.get("attempt", 0) + 1
-        if attempt > RETRIES or self.pace.stopped:
-            if request.url.endswith("/robots.txt") and "dont_obey_robotstxt" in request.meta:
-                # RFC 9309: what robots.txt forbids is unknown then, so everything is.
-                self.pace.stop(f"{request.url} cannot be read: {why}")
-            return None
-        self.pace.hold(time.time(), self.pace.backoff(attempt))
-        return request.replace(dont_filter=True, meta={**request.meta, "attempt": attempt})
-
-    def _redirected(self, request: Any, location: str) -> Any:
-        """A redirect within scheme, host and port; None for every other, which is then the answer."""
-        target = redirect_target(request.url, location)
-        steps = request.meta.get("redirects", 0) + 1
-        if not location or steps > MAX_REDIRECTS or not may_follow(request.url, target):
-            return None
-        return request.replace(url=target, dont_filter=True, meta={**request.meta, "redirects": steps})
-
-
-def _ignored(why: str) -> Exception:
-    from scrapy.exceptions import IgnoreRequest
-
-    ignored: Exception = IgnoreRequest(why)
-    return ignored

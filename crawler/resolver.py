@@ -1,4 +1,4 @@
-"""A resolver for Twisted that knows one host, by the addresses that were checked, and no other."""
+"""A resolver for Twisted that knows hosts by the addresses that were checked, and no others."""
 
 # ruff: noqa: N802, N803 (the names are Twisted's)
 
@@ -9,6 +9,8 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IHostnameResolver, IHostResolution
 from zope.interface import implementer  # type: ignore[import-untyped]
+
+from crawler.hosts import CHECKED
 
 
 @implementer(IHostResolution)
@@ -24,14 +26,14 @@ class _Done:
 
 @implementer(IHostnameResolver)
 class CheckedResolver:
-    """Answers from the setting CHECKED_ADDRESSES, {host: [address, …]}; an unknown host has no address."""
+    """Answers from crawler.hosts.CHECKED; a host that is not in there has no address."""
 
-    def __init__(self, reactor: Any, addresses: dict[str, list[str]]) -> None:
-        self.reactor, self.addresses = reactor, addresses
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
 
     @classmethod
     def from_crawler(cls, crawler: Any, reactor: Any) -> CheckedResolver:
-        return cls(reactor, crawler.settings.getdict("CHECKED_ADDRESSES"))
+        return cls(reactor)
 
     def install_on_reactor(self) -> None:
         self.reactor.installNameResolver(self)
@@ -46,7 +48,7 @@ class CheckedResolver:
     ) -> _Done:
         done = _Done(hostName)
         resolutionReceiver.resolutionBegan(done)
-        for address in self.addresses.get(hostName, ()):
+        for address in CHECKED.get(hostName.lower(), ()):
             kind = IPv6Address if ":" in address else IPv4Address
             resolutionReceiver.addressResolved(kind(transportSemantics, address, portNumber))
         resolutionReceiver.resolutionComplete()

@@ -24,10 +24,25 @@ user_agent = "precipitate/0.1 (+https://precipitate.example/bot)"
 delay_seconds = 1.0
 # Requests to one source in one run; the rest waits for the next run.
 max_requests = 20000
+# Requests of one run for what a forum's listing does not tell: edits and deletions that bump nothing, who liked a post,
+# what it said before. One in four requests of a long run at least. Raise it to catch up faster.
+extra_requests = 10
 # Largest answer that is read, in bytes.
 max_response_bytes = 32000000
 # Seconds to wait for one answer.
 timeout_seconds = 30
+# Seconds that a run stays with streams (Nostr relays, Jetstream) once it has caught up; 0 = it ends there.
+tail_seconds = 0
+
+[watch]
+# A live source whose newest post is older than so many days, and than three times its longest pause in a year, has
+# fallen silent: the run ends with 3 and says so. 0 = never.
+silent_days = 30
+# So much (basis points) of a source's readable posts may be gone at the next crawl; more, and the run ends with 3. 0 = any.
+shrink_bp = 1000
+# File where every run writes its figures for Prometheus' node exporter, such as
+# "/var/lib/node_exporter/textfile/precipitate.prom"; "" = none.
+metrics = ""
 
 [distill]
 # Sentence model that tells what means the same. Any name but the packaged one is looked up on a model hub by
@@ -92,8 +107,22 @@ class CrawlConfig:
     user_agent: str = "precipitate/0.1 (+https://precipitate.example/bot)"
     delay_seconds: float = 1.0
     max_requests: int = 20_000
+    extra_requests: int = 10
     max_response_bytes: int = 32_000_000
     timeout_seconds: int = 30
+    tail_seconds: int = 0
+
+    @property
+    def contactable(self) -> bool:
+        """Whether the user agent names an address other than the example's."""
+        return "precipitate.example" not in self.user_agent and ("@" in self.user_agent or "://" in self.user_agent)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    silent_days: int = 30
+    shrink_bp: int = 1000
+    metrics: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +174,7 @@ class PublishConfig:
 @dataclass(frozen=True, slots=True)
 class Config:
     crawl: CrawlConfig = field(default_factory=CrawlConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     llm: LlmConfig = field(default_factory=LlmConfig)
     rewards: RewardsConfig = field(default_factory=RewardsConfig)
@@ -163,7 +193,14 @@ def settings_digest(settings: dict[str, dict[str, str]]) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-SECTIONS = {"crawl": CrawlConfig, "distill": DistillConfig, "llm": LlmConfig, "rewards": RewardsConfig, "publish": PublishConfig}
+SECTIONS = {
+    "crawl": CrawlConfig,
+    "watch": WatchConfig,
+    "distill": DistillConfig,
+    "llm": LlmConfig,
+    "rewards": RewardsConfig,
+    "publish": PublishConfig,
+}
 
 
 def read_config(path: Path) -> Config:

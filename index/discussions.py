@@ -34,7 +34,7 @@ def _posts(snapshot: Snapshot, threads: list[str]) -> dict[str, list[dict[str, A
         "(sum(count) FILTER (actor = ''))::BIGINT AS unnamed FROM reactions WHERE kind = 'like' GROUP BY post) "
         "SELECT w.id, w.thread, w.number, w.author, coalesce(a.handle, w.author) AS handle, w.permalink, w.created, w.reply_to, w.plain, "
         "w.blocks, coalesce(l.likers, []) AS likers, coalesce(l.unnamed, 0) AS unnamed "
-        "FROM wanted w LEFT JOIN authors a ON a.id = w.author LEFT JOIN likes l ON l.post = w.id ORDER BY w.thread, w.number, w.id",
+        "FROM wanted w LEFT JOIN authors a ON a.id = w.author LEFT JOIN likes l ON l.post = w.id ORDER BY w.thread, w.number, w.created, w.id",
         [threads],
     )
     found: dict[str, list[dict[str, Any]]] = {thread: [] for thread in threads}

@@ -83,10 +83,10 @@ def derive(body: str, format: PostFormat) -> Plain:
     """Plain text of a body. Never fails: what cannot be understood is read as text. Linear in the length read."""
     from index.plain_html import read_html
     from index.plain_markdown import read_markdown
+    from index.plain_text import read_text
 
     builder = Builder()
-    source = body[:MAX_READ]
-    (read_html if format == "cooked" else read_markdown)(source, builder)
+    {"cooked": read_html, "raw": read_markdown, "text": read_text}[format](body[:MAX_READ], builder)
     return builder.finish(truncated=len(body) > MAX_READ)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 PROCEDURE_SCHEMA = "precipitate/procedure/1"
 
 PostState = Literal["live", "edited", "author_deleted", "moderated", "pruned", "missing_unconfirmed"]
-PostFormat = Literal["cooked", "raw"]
+PostFormat = Literal["cooked", "raw", "text"]
 StanceKind = Literal["support", "dissent", "amendment", "alternative"]
 
 
@@ -63,7 +63,7 @@ class Post:
     number: int | None  # position in its thread, from 1, where the network has one
     author: str
     created: str
-    format: PostFormat  # what `body` is: cooked HTML or raw Markdown
+    format: PostFormat  # what `body` is: cooked HTML, raw Markdown, or plain text such as mail
     body: str
     permalink: str
     edited: str | None = None  # when last edited, if ever
@@ -82,6 +82,87 @@ class Reaction:
     actor: str
     kind: str = "like"
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A writer on a network where a name is told apart from the account, and may change.
+
+    `told` is when they said `handle` and `name` themselves; "" where only the account was seen: then `handle` stands in
+    until they do. Older word never takes the place of newer. A told account without handle, or with None for a name,
+    says nothing of that.
+    """
+
+    id: str  # "nostr:u/3bf0c6…", "at://did:plc:…", "farcaster:557", "ap:https://…"
+    source: str
+    handle: str
+    name: str | None = ""
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionEvent:
+    """One reaction where the network keeps each as a thing of its own, which its actor takes back by its id."""
+
+    id: str  # "nostr:…", "at://did/app.bsky.feed.like/…"
+    post: str
+    actor: str
+    kind: str = "like"
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Word of `by` that `target` is to go. It binds only what `by` wrote, and also where that is read later."""
+
+    target: str  # a post or a reaction event
+    by: str
+    reason: str
+    state: PostState = "author_deleted"
+    until: str = ""  # binds what was written up to then: "" = whenever
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """All that an author's own complete store holds now, of things whose ids begin with `prefix`.
+
+    What it does not hold is gone from there: `proven` if the author signed the whole of it, which is their word on
+    what is not in it, too. Else one look settles nothing: what is missing at two is pruned.
+    """
+
+    author: str
+    prefix: str
+    ids: tuple[str, ...]
+    proven: bool
+    reason: str = "no longer in its author's repository"
+
+
+@dataclass(frozen=True, slots=True)
+class Vanish:
+    """Word that `author` is to be forgotten: all they wrote up to `until`, in versions, reactions, names and links."""
+
+    author: str
+    until: str
+    reason: str
+    state: PostState = "author_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLink:
+    """Evidence that an account belongs with an address, a domain or another account. It pays nobody by itself.
+
+    What an author says by one `via` is told whole each time: older links of it give way. A link without `kind` says
+    that there is none. `strength`: "mutual" = both sides say so, checked here; "checked" = the other side says so, or
+    signed; "claimed" = only the author says so.
+    """
+
+    author: str
+    via: str  # "nip39", "farcaster/verifications"
+    told: str
+    kind: str = ""  # "address" | "account" | "domain" | "url" | "key"
+    target: str = ""  # "eip155:1:0x…", "github:ann", "example.org", "https://…"
+    strength: Literal["mutual", "checked", "claimed"] = "claimed"
+    evidence: str = ""  # where it is said: an event id, a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +189,39 @@ class Reject:
     where: str  # "topics.jsonl:17" or an address
     reason: str  # short and countable: "post without author"
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostVersion:
+    """An earlier text of a post, where the network still shows it."""
+
+    post: str
+    version: int
+    format: PostFormat
+    body: str
+    edited: str | None = None  # when this text took the place of the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One answer in the raw archive, byte for byte as records were read from it."""
+
+    id: str  # "sha256:…" of address, request and answer
+    source: str
+    url: str
+    seen: str
+    file: str  # its name in the workspace's raw folder
+    start: int  # byte in that file where its members begin
+    length: int
+    digest: str  # "sha256:…" of the answer's body
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """This post was read from that answer."""
+
+    post: str
+    raw: str
 
 
 @dataclass(frozen=True, slots=True)

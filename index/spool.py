@@ -12,11 +12,29 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
+from index.records import (
+    Account,
+    Author,
+    Deletion,
+    Edge,
+    Holdings,
+    IdentityLink,
+    Origin,
+    Post,
+    PostVersion,
+    Raw,
+    Reaction,
+    ReactionEvent,
+    Reject,
+    Source,
+    Thread,
+    Tombstone,
+    Vanish,
+)
 from index.store import Store, now, storable
 
 
@@ -28,9 +46,28 @@ class Roster:
     posts: tuple[str, ...]
 
 
-Record = Source | Author | Thread | Post | Reaction | Edge | Tombstone | Reject | Roster
+Record = (
+    Source
+    | Author
+    | Thread
+    | Post
+    | Reaction
+    | Edge
+    | Tombstone
+    | Reject
+    | Roster
+    | Account
+    | ReactionEvent
+    | Deletion
+    | Vanish
+    | IdentityLink
+    | Holdings
+    | PostVersion
+    | Raw
+    | Origin
+)
 
-RECORDS: dict[str, Any] = {cls.__name__: cls for cls in (Source, Author, Thread, Post, Reaction, Edge, Tombstone, Reject, Roster)}
+RECORDS: dict[str, Any] = {cls.__name__: cls for cls in get_args(Record)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +89,7 @@ def write_batch(spool: Path, source: str, records: Iterable[Record], cursor: Map
     with open(temporary, "w", encoding="utf-8", errors="surrogatepass") as out:
         out.write(json.dumps({"id": name, "source": source, "seen": seen, "cursor": dict(cursor)}) + "\n")
         for record in records:
-            out.write(json.dumps({"type": type(record).__name__, **asdict(record)}) + "\n")
+            out.write(json.dumps({"type": type(record).__name__, **{name: getattr(record, name) for name in record.__slots__}}) + "\n")
         out.flush()
         os.fsync(out.fileno())
     os.replace(temporary, final)
@@ -99,13 +136,21 @@ def load_batch(store: Store, batch: Batch) -> None:
     from index import tables_discussion as tables
 
     with store.transaction():
-        if not tables.remember_batch(store, batch.id):
-            return
-        by_type: dict[type, list[Any]] = {}
-        for record in batch.records:
-            by_type.setdefault(type(record), []).append(_clean(record))
-        tables.load_records(store, batch.source, batch.seen, by_type)
-        tables.set_cursor(store, batch.source, batch.cursor)
+        if tables.remember_batch(store, batch.id):
+            load_records_of(store, batch)
+            tables.set_cursor(store, batch.source, batch.cursor)
+
+
+def load_records_of(store: Store, batch: Batch) -> None:
+    """The records of a batch alone. Called inside a transaction."""
+    from index import tables_discussion as tables
+    from index import tables_raw
+
+    by_type: dict[type, list[Any]] = {}
+    for record in batch.records:
+        by_type.setdefault(type(record), []).append(_clean(record))
+    tables.load_records(store, batch.source, batch.seen, by_type)
+    tables_raw.load_raw_records(store, batch.seen, by_type)
 
 
 def _clean(record: Record) -> Record:

@@ -66,6 +66,9 @@ def remember_batch(store: Store, batch: str) -> bool:
 
 def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> None:
     """Bring records of one batch into the tables. Called inside a transaction."""
+    from index import tables_networks as networks
+
+    by_type = networks.prepare(store, by_type)
     for record in by_type.get(Source, ()):
         add_source(store, record)
     _load_plainly(store, "authors", ["id", "source", "handle", "name", "staff"], by_type.get(Author, ()))
@@ -76,11 +79,11 @@ def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Se
     rejects += _load_posts(store, source, seen, by_type.get(Post, ()))
     _load_reactions(store, by_type.get(Reaction, ()))
     _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
-    for roster in by_type.get(_roster(), ()):
-        _note_missing(store, roster.thread, roster.posts)
-    bury(store, seen, by_type.get(Tombstone, ()))
+    _note_missing(store, by_type.get(_roster(), ()))
+    stones, found = networks.settle(store, source, seen, by_type)
+    bury(store, seen, [*by_type.get(Tombstone, ()), *stones])
     bury_optouts(store)
-    _load_rejects(store, rejects)
+    _load_rejects(store, [*rejects, *found])
 
 
 def _roster() -> type:
@@ -135,6 +138,7 @@ def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
 
 def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
     """Reactions of a post are told whole each time: those of earlier tellings give way."""
+    reactions = _with_known_names(store, reactions)
     if not reactions:
         return
     import pyarrow as pa
@@ -159,6 +163,31 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
                 }
             ),
         )
+
+
+def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[Reaction]:
+    """A count without names keeps the names that are known, as long as it is not less than they are."""
+    named = {reaction.post for reaction in reactions if reaction.actor}
+    counted = [reaction for reaction in reactions if reaction.post not in named]
+    if not counted:
+        return list(reactions)
+    import pyarrow as pa
+
+    known: dict[tuple[str, str], list[str]] = {}
+    store.connection.register("counted", pa.table({"post": sorted({reaction.post for reaction in counted})}))
+    try:
+        names = "SELECT r.post, r.kind, r.actor FROM reactions r SEMI JOIN counted c ON r.post = c.post WHERE r.actor <> '' ORDER BY ALL"
+        for post, kind, actor in store.execute(names):
+            known.setdefault((post, kind), []).append(actor)
+    finally:
+        store.connection.unregister("counted")
+    told = [reaction for reaction in reactions if reaction.post in named]
+    for reaction in counted:
+        actors = known.get((reaction.post, reaction.kind), [])
+        actors = actors if len(actors) <= reaction.count else []
+        told += [Reaction(reaction.post, actor, reaction.kind) for actor in actors]
+        told.append(Reaction(reaction.post, "", reaction.kind, reaction.count - len(actors)))
+    return told
 
 
 @dataclass(slots=True)
@@ -269,19 +298,34 @@ def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post
     ]
 
 
-def _note_missing(store: Store, thread: str, present: Sequence[str]) -> None:
+def _note_missing(store: Store, rosters: Sequence[Any]) -> None:
     """A post gone from its thread is unconfirmed the first time and pruned the second; one that is back is live."""
-    here = set(present)
-    for post, state in store.execute(
-        "SELECT id, state FROM posts WHERE thread = ? AND state NOT IN ('author_deleted','moderated')", [thread]
-    ):
-        if post in here:
-            if state in ("missing_unconfirmed", "pruned"):
-                store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
-        elif state == "missing_unconfirmed":
-            store.execute("UPDATE posts SET state = 'pruned' WHERE id = ?", [post])
-        elif state != "pruned":
-            store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
+    import pyarrow as pa
+
+    while rosters:  # one roster of each thread at a time: two in a batch are two observations
+        present = {roster.thread: set(roster.posts) for roster in reversed(rosters)}
+        firsts = {roster.thread: roster for roster in reversed(rosters)}
+        rosters = [roster for roster in rosters if firsts[roster.thread] is not roster]
+        store.connection.register("seen_threads", pa.table({"thread": list(present)}))
+        try:
+            rows = store.execute(
+                "SELECT p.id, p.thread, p.state FROM posts p SEMI JOIN seen_threads s ON p.thread = s.thread "
+                "WHERE p.state NOT IN ('author_deleted','moderated') ORDER BY p.id"
+            )
+        finally:
+            store.connection.unregister("seen_threads")
+        for post, thread, state in rows:
+            _note_presence(store, post, state, post in present[thread])
+
+
+def _note_presence(store: Store, post: str, state: str, here: bool) -> None:
+    if here:
+        if state in ("missing_unconfirmed", "pruned"):
+            store.execute("UPDATE posts SET state = CASE WHEN version > 1 THEN 'edited' ELSE 'live' END WHERE id = ?", [post])
+    elif state == "missing_unconfirmed":
+        store.execute("UPDATE posts SET state = 'pruned' WHERE id = ?", [post])
+    elif state != "pruned":
+        store.execute("UPDATE posts SET state = 'missing_unconfirmed' WHERE id = ?", [post])
 
 
 def bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
@@ -289,10 +333,12 @@ def bury(store: Store, seen: str, tombstones: Sequence[Tombstone]) -> None:
     for stone in tombstones:
         store.execute("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)", [stone.post, stone.state, stone.reason, seen])
         store.execute(
-            "UPDATE posts SET state = ?, body = '', plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?", [stone.state, stone.post]
+            "UPDATE posts SET state = ?, body = '', likes = 0, plain = '', blocks = '[]', offsets = ''::BLOB WHERE id = ?",
+            [stone.state, stone.post],
         )
         store.execute("DELETE FROM post_versions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM post_masks WHERE post = ?", [stone.post])
+        store.execute("UPDATE threads SET title = '' WHERE id = ?", [stone.post])  # where a thread has its first post's words for a title
         store.execute("DELETE FROM reactions WHERE post = ?", [stone.post])
         store.execute("DELETE FROM kept_passages WHERE post = ?", [stone.post])
         store.execute("DELETE FROM llm_answers WHERE thread IN (SELECT thread FROM posts WHERE id = ?)", [stone.post])
@@ -339,7 +385,7 @@ def thread_hashes(store: Store) -> dict[str, str]:
         store.execute(
             "SELECT t.id, sha256(t.title || chr(10) || coalesce(t.accepted_post, '') || chr(10) || string_agg("
             "p.id || ' ' || p.body_hash || ' ' || p.state || ' ' || p.author || ' ' || a.handle || ' ' || p.created || ' ' || p.plain_version || ' ' || coalesce(p.reply_to, '') || coalesce(' masked ' || m.plain_digest, ''), "
-            "chr(10) ORDER BY p.number, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
+            "chr(10) ORDER BY p.number, p.created, p.id)) FROM threads t JOIN posts p ON p.thread = t.id JOIN authors a ON a.id = p.author "
             f"{JOIN_MASKS} WHERE {READABLE.replace('state', 'p.state').replace('kind', 'p.kind').replace('plain <>', 'p.plain <>')} "
             "GROUP BY t.id, t.title, t.accepted_post ORDER BY t.id"
         )
@@ -364,7 +410,7 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
         for row in store.rows(
             "SELECT p.id, p.thread, p.number, p.author, a.handle, p.created, p.permalink, p.reply_to, p.likes, a.staff, "
             f"{MASKED_PLAIN} AS plain, p.blocks FROM posts p JOIN wanted w ON p.thread = w.id JOIN authors a ON a.id = p.author {JOIN_MASKS} "
-            "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.id"
+            "WHERE p.state NOT IN ('author_deleted', 'moderated', 'pruned') AND p.kind = 'post' AND p.plain <> '' ORDER BY p.thread, p.number, p.created, p.id"
         ):
             posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
     finally:
@@ -389,6 +435,16 @@ def unconfirmed_threads(store: Store, source: str) -> list[str]:
             "SELECT DISTINCT thread FROM posts WHERE source = ? AND state = 'missing_unconfirmed' ORDER BY thread", [source]
         )
     ]
+
+
+def source_of_post(store: Store, post: str) -> str | None:
+    rows = store.execute("SELECT source FROM posts WHERE id = ?", [post])
+    return str(rows[0][0]) if rows else None
+
+
+def gone(store: Store) -> int:
+    """How many posts were taken back."""
+    return int(store.execute("SELECT count(*) FROM posts WHERE state IN ('author_deleted', 'moderated')")[0][0])
 
 
 def reject_counts(store: Store) -> list[dict[str, Any]]:

@@ -36,6 +36,11 @@ class Workspace:
         return self.folder / "spool"
 
     @property
+    def raw(self) -> Path:
+        """Answers as they came, *.warc.gz; made by the first crawl that keeps one."""
+        return self.folder / "raw"
+
+    @property
     def releases(self) -> Path:
         return self.folder / "releases"
 

@@ -45,7 +45,7 @@ ITEMS: dict[str, Callable[[Any], int]] = {
 
 
 def render_run(told: Mapping[str, Any]) -> str:
-    lines = [line for name, lines in RUN_LINES.items() for line in lines(told["stages"][name])]
+    lines = [line for name, lines in RUN_LINES.items() if name in told["stages"] for line in lines(told["stages"][name])]
     lines.append(f"run {told['run']}: {told['status']}, {told['seconds']:.1f} s")
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from crawler.address import find_source
-from crawler.pipeline import CrawlReport, crawl
+from crawler.pipeline import crawl
+from crawler.report import CrawlReport
 from index import tables_discussion as tables
 from index.config import Config, CrawlConfig
 from index.records import Source
@@ -42,7 +43,7 @@ class Bench:
         return source
 
     def crawl(self, **changes: Any) -> CrawlReport:
-        settings = {"delay_seconds": 0.001, "timeout_seconds": 5} | changes
+        settings = {"delay_seconds": 0.001, "timeout_seconds": 5, "extra_requests": 0} | changes
         return crawl(self.workspace, self.store, Config(crawl=CrawlConfig(**settings)), lambda *_: None)
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:

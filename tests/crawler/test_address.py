@@ -9,9 +9,10 @@ import pytest
 
 from crawler import network
 from crawler.address import find_source
-from crawler.network import check_host, is_public
+from crawler.network import check_host
 from index.config import CrawlConfig
 from index.errors import SourceError
+from index.hosts import is_public
 from tests.crawler.conftest import FAST
 from tests.emulators.discourse import DiscourseEmulator, Reply, failure, json_reply, not_found, too_many
 
@@ -83,7 +84,7 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("wss://relay.example.org", "wss:// addresses cannot be read yet"),
+        ("wss://relay.invalid", "relay.invalid cannot be found"),
         ("https://", "not a web address"),
         ("https://[::1", "not a web address"),
         ("https://x:99999", "not a web address"),
@@ -101,7 +102,13 @@ def test_a_password_is_never_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://127.0.0.1", "https://localhost", "https://[::1]", "https://2130706433", "https://10.0.0.5:8443"]
+    "address",
+    [
+        *("https://127.0.0.1", "https://localhost", "https://[::1]", "https://2130706433", "https://10.0.0.5:8443", "wss://127.0.0.1"),
+        f"wss://localhost/subscribe?wantedDids=did:plc:{'a' * 24}",
+        f"at://did:plc:{'a' * 24}@https://127.0.0.1",
+        "farcaster:7@https://10.0.0.5",
+    ],
 )
 def test_private_addresses_are_refused(address: str) -> None:
     assert "loopback or private" in refused(address, allow_private=False)

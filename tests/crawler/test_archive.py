@@ -215,7 +215,7 @@ def test_an_archive_is_found_by_folder_or_file_and_kept_absolute(tmp_path: Path,
 CRAWL = """
 import sys
 from pathlib import Path
-from crawler import archive, sweep
+from crawler import archive
 from crawler.pipeline import crawl
 from index.config import Config, CrawlConfig
 from index.store import Store
@@ -235,7 +235,7 @@ def crawl_and_kill(workspace: Path, after: float | None) -> int:
         if after is not None:
             time.sleep(after)
             process.send_signal(signal.SIGKILL)
-        return process.wait(60)
+        return process.wait(240)
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench: Bench, tmp_path: Path) -> None:

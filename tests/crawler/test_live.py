@@ -122,7 +122,7 @@ def test_failures_that_pass_and_failures_that_stay(bench: Bench, forum: Discours
     forum.fail(r"/t/2\.json", failure)
     report = bench.crawl()
     assert report.partial and report.sources[0].waiting == 1 and "1 of 6 threads" in (report.sources[0].error or "")
-    assert bench.rejects() == {"thread not read": [f"{forum.url}/t/2"]}
+    assert bench.rejects() == {"not read: thread": [f"{forum.url}/t/2"]}
     assert len(forum.asked("/t/2.json")) == 5 and len(bench.states()) == 10
     forum.mend()
     assert not bench.crawl().partial and len(bench.states()) == 12 and not bench.rejects() and bench.last_error() is None

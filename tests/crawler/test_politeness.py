@@ -40,7 +40,7 @@ def test_what_an_answer_asks_for(status: int, headers: dict[str, str], body: byt
 
 
 def test_the_pause_counts_from_the_end_of_an_answer() -> None:
-    pace = Pace(delay=2.0, max_requests=10)
+    pace = Pace(delay=2.0)
     assert pace.may_send(NOW) == 0
     pace.ended(NOW + 5)
     assert pace.may_send(NOW + 5) == 2.0
@@ -48,7 +48,7 @@ def test_the_pause_counts_from_the_end_of_an_answer() -> None:
 
 
 def test_holds_and_crawl_delay_only_lengthen() -> None:
-    pace = Pace(delay=2.0, max_requests=10)
+    pace = Pace(delay=2.0)
     pace.hold(NOW, 30)
     pace.hold(NOW, 1)
     assert pace.may_send(NOW) == 30
@@ -60,22 +60,17 @@ def test_holds_and_crawl_delay_only_lengthen() -> None:
 
 def test_too_long_a_wait_is_left_for_the_next_run_and_kept() -> None:
     kept: list[float] = []
-    pace = Pace(delay=1.0, max_requests=10, keep=kept.append)
+    pace = Pace(delay=1.0, keep=[kept.append])
     pace.hold_as_asked(NOW, MAX_WAIT + 1)
     assert pace.may_send(NOW) < 0 and "left alone" in pace.stopped
     assert kept == [NOW + MAX_WAIT + 1]
-    slow = Pace(delay=1.0, max_requests=10)
+    slow = Pace(delay=1.0)
     slow.slow_down(MAX_WAIT + 1)
     assert slow.may_send(NOW) < 0
 
 
-def test_requests_are_counted_and_failures_in_a_row_end_it() -> None:
-    pace = Pace(delay=0.0, max_requests=2)
-    for _ in range(2):
-        assert pace.may_send(NOW) == 0
-        pace.sent()
-    assert pace.may_send(NOW) < 0 and "2 requests" in pace.stopped
-    breaker = Pace(delay=0.0, max_requests=100)
+def test_failures_in_a_row_end_it() -> None:
+    breaker = Pace(delay=0.0)
     for _ in range(BREAKER - 1):
         breaker.failed("x")
     breaker.worked()
@@ -87,5 +82,5 @@ def test_requests_are_counted_and_failures_in_a_row_end_it() -> None:
 
 
 def test_backoff_doubles_and_is_bounded() -> None:
-    pace = Pace(delay=1.0, max_requests=1)
+    pace = Pace(delay=1.0)
     assert [pace.backoff(attempt) for attempt in (1, 2, 3, 10)] == [2, 4, 8, 60]

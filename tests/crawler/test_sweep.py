@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +9,52 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crawler import sweep as sweeping
+from crawler import discourse_sweep as sweeping
 from crawler.answers import Answer
-from crawler.discourse import Forum
 from crawler.frontier import Frontier, Listed
-from crawler.sweep import Report, StoppedError, Sweep
-from index.records import Post, Reject
-from index.spool import Roster, read_batch, waiting
+from crawler.job import Report
+from index.config import CrawlConfig
+from index.records import Post, Reject, Source
+from index.spool import Roster
+from tests.crawler.scripted import Scripted
 from tests.emulators.discourse import DiscourseEmulator, failure, json_reply
 
 URL = "http://forum.test"
-NOW = "2026-01-01T00:00:00Z"
 
 
-class Visits:
-    """Visits one after the other, with the cursor and the posts that their batches bring."""
+class Visits(Scripted):
+    """Visits to an emulated forum, and the posts, rosters and rejects that they bring."""
 
     def __init__(self, spool: Path, emulator: DiscourseEmulator) -> None:
-        self.spool, self.emulator = spool, emulator
-        self.cursor: dict[str, str] = {}
-        self.posts: set[int] = set()
-        self.rosters: list[Roster] = []
-        self.rejects: list[Reject] = []
-        self.asked: list[str] = []
+        super().__init__(
+            Source("discourse:forum.test", "discourse", URL, URL), sweeping.sweep, self._answer, spool, CrawlConfig(extra_requests=0)
+        )
+        self.emulator = emulator
 
-    def visit(self, requests: int = 10_000, recheck: tuple[int, ...] = ()) -> Report:
-        """One visit that ends after so many requests."""
-        self.asked = []
+    def _answer(self, url: str, method: str, body: bytes | None) -> Answer:
+        reply = self.emulator.answer(url.removeprefix(URL))
+        return Answer(url, reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.body)
 
-        async def ask(url: str) -> Answer:
-            if len(self.asked) >= requests:
-                raise StoppedError("cut off")
-            self.asked.append(url.removeprefix(URL))
-            reply = self.emulator.answer(url.removeprefix(URL))
-            return Answer(url, reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.body)
-
-        sweep = Sweep.begin(Forum("discourse:forum.test", URL, NOW), self.spool, self.cursor, ask, lambda *_: None)
-        report = asyncio.run(sweep.run(recheck))
-        self.load()
+    def visit(self, requests: int = 10_000, hints: dict[str, Any] | None = None, stop_after: int | None = None) -> Report:
+        report = super().visit(requests, hints, stop_after)
+        self.asked = [url.removeprefix(URL) for url in self.asked]
         return report
 
-    def load(self) -> None:
-        for path in waiting(self.spool):
-            batch = read_batch(path)
-            self.cursor |= batch.cursor
-            self.posts |= {int(record.id.rpartition("/")[2]) for record in batch.records if isinstance(record, Post)}
-            self.rosters += [record for record in batch.records if isinstance(record, Roster)]
-            self.rejects += [record for record in batch.records if isinstance(record, Reject)]
-            path.unlink()
+    @property
+    def posts(self) -> set[int]:
+        return {int(record.id.rpartition("/")[2]) for record in self.records() if isinstance(record, Post)}
+
+    @property
+    def rosters(self) -> list[Roster]:
+        return [record for record in self.records() if isinstance(record, Roster)]
+
+    @property
+    def rejects(self) -> list[Reject]:
+        return [record for record in self.records() if isinstance(record, Reject)]
+
+    def threads(self) -> int:
+        """Threads that the last visit read."""
+        return sum(path.startswith("/t/") and path.endswith(".json") for path in self.asked)
 
 
 @pytest.fixture
@@ -77,7 +74,7 @@ def test_a_full_visit_and_one_for_the_news(visits: Visits) -> None:
     assert visits.posts == set(visits.emulator.posts)
     assert len([path for path in visits.asked if path.startswith(f"/t/{long}")]) == 1 + 2  # 20 with it, 20 + 5 in groups
     assert len([path for path in visits.asked if path.startswith("/latest")]) == 3
-    assert visits.visit().threads == 0
+    assert visits.visit().error is None and visits.threads() == 0
     assert visits.asked == ["/site.json", "/latest.json?order=activity&page=0"]
     visits.emulator.reply(5, "news")
     visits.visit()
@@ -121,8 +118,6 @@ def test_a_listing_goes_on_where_it_was_cut_off(visits: Visits, monkeypatch: pyt
 def test_whatever_happens_in_between_nothing_is_lost(tmp_path: Path, data: st.DataObject) -> None:
     """Visits cut off at random while the forum lives on, then one that is not: all is there."""
     visits = Visits(tmp_path, DiscourseEmulator())
-    visits.load()
-    visits = Visits(tmp_path, visits.emulator)
     fill(visits.emulator, data.draw(st.integers(0, 80)))
     for _ in range(data.draw(st.integers(0, 5))):
         visits.visit(requests=data.draw(st.integers(0, 12)))
@@ -134,7 +129,27 @@ def test_whatever_happens_in_between_nothing_is_lost(tmp_path: Path, data: st.Da
                 visits.emulator.thread("new", "first")
     assert visits.visit().error is None
     assert visits.posts == set(visits.emulator.posts)
-    assert visits.visit().threads == 0
+    assert visits.visit().error is None and visits.threads() == 0
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_listing_that_is_reordered_while_it_is_read(tmp_path: Path, data: st.DataObject) -> None:
+    """People write all the time: threads jump to the top between two pages. What is at rest at last is all there."""
+    visits = Visits(tmp_path, DiscourseEmulator())
+    fill(visits.emulator, 75)
+    jumps = data.draw(st.lists(st.integers(1, 75), max_size=12))
+
+    def jump(path: str) -> None:
+        if jumps and "/latest" in path:
+            visits.emulator.reply(jumps.pop(), "meanwhile")
+
+    visits.emulator.while_answering = jump
+    visits.visit(requests=data.draw(st.integers(1, 60)))
+    visits.visit()
+    jumps.clear()
+    assert visits.visit().error is None
+    assert visits.posts == set(visits.emulator.posts)
 
 
 def test_a_deleted_thread_and_a_vanished_post_are_told_by_rosters(visits: Visits) -> None:
@@ -143,8 +158,8 @@ def test_a_deleted_thread_and_a_vanished_post_are_told_by_rosters(visits: Visits
     gone = next(post for post, data in visits.emulator.posts.items() if data["topic_id"] == 2)
     visits.emulator.vanish(gone)
     visits.emulator.delete_thread(1)
-    visits.rosters.clear()
-    visits.visit(recheck=(1,))
+    visits.batches.clear()
+    visits.visit(hints={"recheck": [1]})
     told = {roster.thread.rpartition("/")[2]: len(roster.posts) for roster in visits.rosters}
     assert told == {"1": 0, "2": 1}
 
@@ -163,8 +178,8 @@ def test_one_thread_that_fails_waits_for_the_next_run(visits: Visits) -> None:
     visits.emulator.fail(r"/t/2\.json", failure)
     visits.emulator.fail(r"/t/3\.json", lambda: json_reply({"id": 4, "post_stream": {}}))
     report = visits.visit()
-    assert (report.threads, report.failed, report.waiting, report.error) == (2, 2, 2, None)
-    assert [(r.where.rpartition("/")[2], r.reason) for r in visits.rejects] == [("3", "thread not read"), ("2", "thread not read")]
+    assert (report.failed, report.waiting, report.error) == (2, 2, None) and len(visits.posts) == 4
+    assert [(r.where.rpartition("/")[2], r.reason) for r in visits.rejects] == [("3", "not read: thread"), ("2", "not read: thread")]
     visits.emulator.mend()
     visits.visit()
     assert visits.posts == set(visits.emulator.posts)
@@ -203,7 +218,7 @@ def test_a_listing_that_repeats_itself_ends(visits: Visits) -> None:
     fill(visits.emulator, 60)
     first = visits.emulator.answer("/latest.json?page=0")
     visits.emulator.fail("/latest", lambda: first)
-    assert visits.visit().threads == 30
+    assert visits.visit().error is None and len(visits.posts) == 60
     assert len([path for path in visits.asked if path.startswith("/latest")]) == 2
 
 

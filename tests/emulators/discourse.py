@@ -7,6 +7,7 @@ way at once, and can be told to misbehave.
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 import time
@@ -14,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PER_PAGE, FIRST_POSTS = 30, 20
+PER_PAGE, FIRST_POSTS, LATEST_POSTS, WINDOW = 30, 20, 50, 50
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 LOGIN_PAGE = b"<!DOCTYPE html><html><body><form action='/login'><input type='password'></form></body></html>"
 
@@ -87,6 +90,12 @@ class DiscourseEmulator:
         self.robots = "User-agent: *\nDisallow: /search\n"
         self.login_page = False
         self.slow = 0.0
+        self.old_before = False  # `before` of /posts.json as older versions have it: ids of the window (n - 50, n]
+        self.hides: set[str] = set()  # "likers", "history", "posts": not shown to everybody
+        self.flaky = 0.0  # share of requests that fail, each in one of the ways that servers have
+        self.while_answering: Callable[[str], None] | None = None  # life goes on: told of each path before it is answered
+        self.history: dict[int, list[str]] = {}  # post → earlier texts
+        self._chance = random.Random(20)
         self._clock = EPOCH
         self._busy = 0
         self._guard = threading.Lock()
@@ -153,20 +162,26 @@ class DiscourseEmulator:
         return post
 
     def edit(self, post: int, text: str, bump: bool = True) -> None:
+        self.history.setdefault(post, []).append(self.posts[post]["cooked"][3:-4])
         self.posts[post] |= {"cooked": f"<p>{text}</p>", "version": self.posts[post]["version"] + 1, "updated_at": self.tick()}
         self.bump(self.posts[post]["topic_id"], bump)
 
     def like(self, post: int, count: int) -> None:
         self.posts[post]["actions_summary"] = [{"id": 2, "count": count}] if count else []
 
+    def like_by(self, post: int, *names: str) -> None:
+        """These people like a post, and no others."""
+        self.like(post, len(names))
+        self.posts[post]["liked_by"] = [self.user(name) for name in names]
+
     def delete_by_author(self, post: int) -> None:
         self.posts[post] |= {"cooked": "<p>(post deleted by author)</p>", "user_deleted": True, "version": 2, "updated_at": self.tick()}
         self.bump(self.posts[post]["topic_id"])
 
-    def vanish(self, post: int) -> None:
+    def vanish(self, post: int, bump: bool = True) -> None:
         """Deleted by the staff: readers without an account no longer see that it was there."""
         topic = self.posts.pop(post)["topic_id"]
-        self.bump(topic)
+        self.bump(topic, bump)
 
     def delete_thread(self, topic: int) -> None:
         self.topics.pop(topic)
@@ -191,6 +206,10 @@ class DiscourseEmulator:
     # --- answering
 
     def answer(self, path: str) -> Reply:
+        if self.while_answering is not None:
+            self.while_answering(path)
+        if self._chance.random() < self.flaky:
+            return self._chance.choice([failure(502), failure(500), too_many(0.02), too_many_of_this(0.02)])
         for fault in self.faults:
             if fault.times > 0 and fault.path.search(path):
                 fault.times -= 1
@@ -211,25 +230,41 @@ class DiscourseEmulator:
         yield r"/site\.json", self._site
         yield r"/about\.json", self._about
         yield r"/latest\.json", self._latest
-        yield r"/t/(\d+)\.json", self._topic
+        yield r"/", self._front
+        yield r"/c/[\w-]+/(\d+)\.json", self._category
+        yield r"/t/(?:[\w-]*[a-z-][\w-]*/)?(\d+)\.json", self._topic
         yield r"/t/(\d+)/posts\.json", self._topic_posts
+        yield r"/posts\.json", self._latest_posts
+        yield r"/post_action_users\.json", self._likers
+        yield r"/posts/(\d+)/revisions/latest\.json", self._latest_revision
+        yield r"/posts/(\d+)/revisions/(\d+)\.json", self._revision
 
     def _site(self, _: dict[str, list[str]]) -> Reply:
-        categories = [{"id": 5, "name": "Grants"}, {"id": 6, "name": "Help"}]
+        categories = [{"id": 5, "name": "Grants", "slug": "grants"}, {"id": 6, "name": "Help", "slug": "help"}]
         return json_reply({"default_archetype": "regular", "post_types": {"regular": 1}, "categories": categories})
 
     def _about(self, _: dict[str, list[str]]) -> Reply:
         return json_reply({"about": {"title": "The emulated forum", "description": ""}})
 
-    def _latest(self, query: dict[str, list[str]]) -> Reply:
+    def _front(self, _: dict[str, list[str]]) -> Reply:
+        """What a reader without JavaScript gets: other archivers know a Discourse forum by it."""
+        page = b'<html><body><nav class="crawler-nav"><a href="/">Home</a></nav></body></html>'
+        return Reply(200, page, {"Content-Type": "text/html"})
+
+    def _category(self, query: dict[str, list[str]], category: int) -> Reply:
+        return self._latest(query, category)
+
+    def _latest(self, query: dict[str, list[str]], category: int | None = None) -> Reply:
         page = int(query.get("page", ["0"])[0])
-        newest = sorted(self.topics.values(), key=lambda topic: (topic["bumped_at"], topic["id"]), reverse=True)
+        listed = [topic for topic in self.topics.values() if category in (None, topic["category_id"])]
+        newest = sorted(listed, key=lambda topic: (topic["bumped_at"], topic["id"]), reverse=True)
         newest.sort(key=lambda topic: not topic.get("pinned"))
         shown = newest[page * PER_PAGE : (page + 1) * PER_PAGE]
         keys = ("id", "title", "slug", "created_at", "bumped_at", "category_id")
         topic_list: dict[str, Any] = {"topics": [{key: t[key] for key in keys} | {"pinned": bool(t.get("pinned"))} for t in shown]}
         if len(newest) > (page + 1) * PER_PAGE:
-            topic_list["more_topics_url"] = f"/latest?order=activity&page={page + 1}"
+            more = "/latest?order=activity&" if category is None else f"/c/x/{category}?"
+            topic_list["more_topics_url"] = f"{more}page={page + 1}"
         return json_reply({"topic_list": topic_list})
 
     def _posts_of(self, topic: int) -> list[dict[str, Any]]:
@@ -239,13 +274,68 @@ class DiscourseEmulator:
         if topic not in self.topics:
             return not_found()
         posts = self._posts_of(topic)
-        stream = {"posts": posts[:FIRST_POSTS], "stream": [post["id"] for post in posts]}
+        stream = {"posts": [_public(post) for post in posts[:FIRST_POSTS]], "stream": [post["id"] for post in posts]}
         return json_reply(self.topics[topic] | {"posts_count": len(posts), "tags": ["t"], "post_stream": stream})
 
     def _topic_posts(self, query: dict[str, list[str]], topic: int) -> Reply:
         wanted = {int(post) for post in query.get("post_ids[]", [])}
-        posts = [post for post in self._posts_of(topic) if post["id"] in wanted]
+        posts = [_public(post) for post in self._posts_of(topic) if post["id"] in wanted]
         return json_reply({"post_stream": {"posts": posts}, "id": topic})
+
+    def _latest_posts(self, query: dict[str, list[str]]) -> Reply:
+        if "posts" in self.hides:
+            return not_found()
+        before = int(query.get("before", ["0"])[0])
+        newest = sorted((p for p in self.posts.values() if p["post_type"] == 1 and p["deleted_at"] is None), key=lambda post: -post["id"])
+        if before > 0 and self.old_before:
+            newest = [post for post in newest if before - WINDOW < post["id"] <= before]
+        elif before > 0:
+            newest = [post for post in newest if post["id"] < before]
+        shown = [
+            _public(post) | {"raw": post["cooked"][3:-4], "topic_title": self.topics[post["topic_id"]]["title"]}
+            for post in newest[:LATEST_POSTS]
+        ]
+        return json_reply({"latest_posts": shown})
+
+    def _likers(self, query: dict[str, list[str]]) -> Reply:
+        post = self.posts.get(int(query.get("id", ["0"])[0]))
+        if post is None or query.get("post_action_type_id") != ["2"] or "likers" in self.hides:
+            return not_found()
+        names = {number: name for name, number in self.users.items()}
+        people = [{"id": user, "username": names[user], "name": None, "avatar_template": ""} for user in post.get("liked_by", ())]
+        return json_reply({"post_action_users": people})
+
+    def _latest_revision(self, query: dict[str, list[str]], post: int) -> Reply:
+        return self._revision(query, post, 1 + len(self.history.get(post, ())))
+
+    def _revision(self, _: dict[str, list[str]], post: int, number: int) -> Reply:
+        texts = [*self.history.get(post, ()), self.posts[post]["cooked"][3:-4] if post in self.posts else ""]
+        if post not in self.posts or "history" in self.hides:
+            return json_reply({"errors": ["You are not permitted to view the requested resource."], "error_type": "invalid_access"}, 403)
+        if not 2 <= number <= len(texts):
+            return not_found()
+        return json_reply(
+            {
+                "created_at": self.posts[post]["updated_at"],
+                "post_id": post,
+                "previous_hidden": False,
+                "current_hidden": False,
+                "first_revision": 2,
+                "previous_revision": number - 1 if number > 2 else None,
+                "current_revision": number,
+                "next_revision": number + 1 if number < len(texts) else None,
+                "last_revision": len(texts),
+                "current_version": number,
+                "version_count": len(texts),
+                "username": self.posts[post]["username"],
+                "body_changes": {
+                    "inline": "",
+                    "side_by_side": "",
+                    "side_by_side_markdown": side_by_side(texts[number - 2], texts[number - 1]),
+                },
+                "title_changes": None,
+            }
+        )
 
     @contextmanager
     def _under_way(self) -> Iterator[int]:
@@ -257,6 +347,24 @@ class DiscourseEmulator:
         finally:
             with self._guard:
                 self._busy -= 1
+
+
+def _public(post: dict[str, Any]) -> dict[str, Any]:
+    """What readers see of a post: not who likes it."""
+    return {name: value for name, value in post.items() if name != "liked_by"} | {"topic_slug": f"t-{post['topic_id']}"}
+
+
+def side_by_side(before: str, after: str) -> str:
+    """Two texts as columns, line by line: what left is marked on the left, what came on the right."""
+    rows = []
+    for old, new in zip_longest(before.splitlines(keepends=True), after.splitlines(keepends=True), fillvalue=""):
+        if old == new:
+            rows.append(f"<tr><td>{escape(old)}</td><td>{escape(new)}</td></tr>")
+        else:
+            left = f'<td class="diff-del"><del>{escape(old)}</del></td>' if old else "<td></td>"
+            right = f'<td class="diff-ins"><ins>{escape(new)}</ins></td>' if new else "<td></td>"
+            rows.append(f"<tr>{left}{right}</tr>")
+    return f'<table class="markdown">{"".join(rows)}</table>'
 
 
 class _Handler(BaseHTTPRequestHandler):

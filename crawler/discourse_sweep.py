@@ -1,109 +1,91 @@
-"""One visit to a live Discourse forum: list what changed, then read those threads. Knows nothing of Scrapy.
+"""One visit to a live Discourse forum: list what changed, then read those threads.
 
-It is given `ask`, which sends one request at a time, and writes batches into the spool, each together with the cursor
-that stands behind it. What fails for one thread becomes a Reject, and the thread waits for the next run; what fails
-for the forum ends the visit with what was read so far.
+What fails for one thread becomes a Reject, and the thread waits for the next run; what fails for the forum ends the
+visit with what was read so far.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from crawler.answers import Answer, is_json_error, read_object
 from crawler.discourse import Forum, read_categories, thread_records
+from crawler.discourse_again import Again
+from crawler.discourse_raw import join
 from crawler.fields import exact_moment, mapping, mappings, whole, wholes
 from crawler.frontier import Frontier, Listed, passes, reaches_into
+from crawler.job import Ask, Emit, ForbiddenError, Job, StoppedError, told_by
 from index.errors import SourceError
 from index.records import Post, Reject
-from index.spool import Record, Roster, write_batch
+from index.spool import Record, Roster
 from index.store import now
 
 GROUP = 20  # posts in one request, as Discourse's own pages ask
 BATCH_THREADS, BATCH_POSTS, BATCH_SECONDS = 10, 500, 10.0  # whichever comes first ends a batch
 LISTING_PAGES = 20  # pages between two batches while listing
 FAILED_THREADS = 5  # failing in a row: then it is the forum that fails
-NOT_READ = "thread not read"  # how the reasons of threads that wait for another try begin
+NOT_READ = "not read: thread"  # told anew by each run
 
 
-class StoppedError(SourceError):
-    """Nothing more is asked of this forum in this run."""
+async def sweep(job: Job, ask: Ask, emit: Emit) -> None:
+    """Read what is new in a forum. Raises SourceError for what fails for the forum as a whole."""
+    await Sweep(job, ask, emit).run()
 
 
-class ForbiddenError(SourceError):
-    """robots.txt forbids this one address."""
-
-
-Ask = Callable[[str], Awaitable[Answer]]
-
-
-@dataclass(slots=True)
-class Report:
-    """What a visit did, as the child process tells its parent."""
-
-    threads: int = 0
-    posts: int = 0
-    failed: int = 0  # threads that wait for another try
-    waiting: int = 0  # threads not read yet, these included
-    requests: int = 0
-    error: str | None = "the visit broke off"  # until it has come to its end
-    way_out: str = ""
-
-
-@dataclass(slots=True)
 class Sweep:
-    """A visit under way. `tell` is told (threads read, threads in all) after each batch."""
+    """A visit under way."""
 
-    forum: Forum
-    spool: Path
-    frontier: Frontier
-    ask: Ask
-    tell: Callable[[int, int], None]
-    report: Report
-    _records: list[Record]
-    _posts: int = 0
-    _threads: int = 0
-    _flushed: float = 0.0
-    _batches: int = 0
+    def __init__(self, job: Job, ask: Ask, emit: Emit) -> None:
+        self.job, self.ask, self.emit, self.report = job, ask, emit, job.report
+        self.forum = Forum(job.source.id, job.source.base_url, now())
+        self.frontier = Frontier.read(job.cursor)
+        self.again = Again(job, ask, self.forum)
+        self._first = not self.frontier.head  # nothing is known yet
+        self._liked: dict[int, int] = {}  # posts read in a first visit, and how many like them
+        self._records: list[Record] = []
+        self._posts = self._threads = self._done = 0
+        self._flushed = time.monotonic()
 
-    @classmethod
-    def begin(cls, forum: Forum, spool: Path, cursor: Mapping[str, str], ask: Ask, tell: Callable[[int, int], None]) -> Sweep:
-        return cls(forum, spool, Frontier.read(cursor), ask, tell, Report(), [], _flushed=time.monotonic())
-
-    async def run(self, recheck: Sequence[int] = ()) -> Report:
-        """List, then read. `recheck`: threads to look at again, because a post was missing there."""
+    async def run(self) -> None:
+        """List, then read. Threads to look at again, because a post was missing there, are in the job's hints."""
         try:
             await self._read_site()
-            self.frontier.add(recheck)
+            self.again.forum = self.forum
+            self.frontier.add(self.job.hints.get("recheck", ()))
             await self._list()
+            if not self._first:
+                await self._compare()
             await self._read_waiting()
-            self.report.error, self.report.way_out = None, ""
-        except SourceError as error:
-            self.report.error, self.report.way_out = error.message, error.way_out
-        self.flush()
-        self.report.waiting = len(self.frontier.threads())
-        return self.report
+            await self._enrich()
+        finally:
+            self.flush()
+            self.report.waiting = len(self.frontier.threads())
 
-    def flush(self, extra: Mapping[str, str] | None = None) -> None:
+    def flush(self) -> None:
         """Write what was gathered, with the cursor that stands behind it."""
-        cursor = self.frontier.changes() | dict(extra or {})
-        if self._records or cursor:
-            write_batch(self.spool, self.forum.source, self._records, cursor, self._batches)
-            self._batches += 1
-            self.tell(self.report.threads, self.report.threads + len(self.frontier.chunk_of))
+        cursor = self.frontier.changes() | self.again.cursor
+        self.again.cursor = {}
+        self.emit(self._records, cursor, self._done, self._done + len(self.frontier.chunk_of))
         self._records, self._posts, self._threads, self._flushed = [], 0, 0, time.monotonic()
-
-    def keep_hold(self, not_before: float) -> None:
-        """The forum asked for a long rest: it has it also if this run is stopped and another one begins."""
-        self.flush({"not_before": datetime.fromtimestamp(not_before, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
 
     async def _read_site(self) -> None:
         site = read_object(await self.ask(f"{self.forum.base_url}/site.json"))
         self.forum = replace(self.forum, categories=read_categories(site))
+
+    async def _compare(self) -> None:
+        """What bumps nothing: threads where an old post is not as it was are read with the others."""
+        await self.again.compare()
+        self.frontier.add(self.again.suspects)
+        self.flush()
+
+    async def _enrich(self) -> None:
+        """Names and earlier texts: what the store lacked before this visit; of a first visit what it has just read."""
+        self.flush()  # a batch tells the reactions of a post once: counts come with threads, names now
+        unnamed = [*self._liked.items(), *self.job.hints.get("unnamed", ())]
+        self._records += await self.again.enrich(unnamed, self.job.hints.get("edited", ()))
 
     # --- listing
 
@@ -128,6 +110,8 @@ class Sweep:
         page, ended = 0, False
         while not ended:
             listed, last = await self._page(page)
+            if not listed and not newest and self.frontier.head:
+                raise SourceError(f"{self.forum.base_url} lists no thread any more", "see whether it can still be read without an account")
             ended = last or all(entry.thread in newest for entry in listed)
             newest.update({entry.thread: entry.bumped for entry in listed})
             self.frontier.add(entry.thread for entry in listed if self.frontier.is_news(entry))
@@ -153,6 +137,8 @@ class Sweep:
         ended = False
         while not ended:
             listed, last = await self._page(page)
+            if not listed and not seen and page == 0 and self.frontier.head:
+                raise SourceError(f"{self.forum.base_url} lists no thread any more", "see whether it can still be read without an account")
             fresh = [entry for entry in listed if entry.thread not in seen]
             seen.update(entry.thread for entry in fresh)
             self.frontier.add(entry.thread for entry in fresh if self.frontier.is_news(entry))
@@ -172,7 +158,7 @@ class Sweep:
     async def _page(self, page: int) -> tuple[list[Listed], bool]:
         """One page of the listing, and whether it is the last."""
         url = f"{self.forum.base_url}/latest.json?order=activity&page={page}"
-        topics = mapping(read_object(await self.ask(url)).get("topic_list"))
+        topics = mapping(read_object(await self.ask(url, keep=False)).get("topic_list"))
         entries = list(mappings(topics.get("topics")))
         listed = [self._listed(entry, url) for entry in entries]
         return [entry for entry in listed if entry is not None], not entries or not topics.get("more_topics_url")
@@ -219,30 +205,38 @@ class Sweep:
             return
         payload = read_object(answer)
         if payload.get("id") != thread:
-            raise SourceError(f"{answer.url} answers about another thread ({payload.get('id')!r:.50})", "")
-        posts = await self._all_posts(thread, mapping(payload.get("post_stream")))
-        # Ids in the stream for which no post came are gone: so the roster names the posts that came.
-        payload["post_stream"] = {"posts": posts, "stream": [post.get("id") for post in posts]}
-        self._take(thread, thread_records(replace(self.forum, now=now()), payload, self._where(thread)))
+            raise SourceError(
+                f"{answer.url} answers about another thread ({payload.get('id')!r:.50})",
+                "see whether something in front of the forum mixes up its answers",
+            )
+        try:
+            answers = await self._further(thread, mapping(payload.get("post_stream")))
+        except SourceError:  # what came stays; the thread waits for another try
+            self._records += told_by(thread_records(replace(self.forum, now=now()), payload, self._where(thread)), answer)
+            raise
+        whole_thread = join(payload, [read_object(answer) for answer in answers])
+        records = thread_records(replace(self.forum, now=now()), whole_thread, self._where(thread))
+        self._take(thread, told_by(records, answer, *answers))
 
-    async def _all_posts(self, thread: int, stream: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The first posts, which come with the thread, and the rest of its stream in groups."""
-        posts = list(mappings(stream.get("posts")))
-        have = {whole(post.get("id")) for post in posts}
+    async def _further(self, thread: int, stream: Mapping[str, Any]) -> list[Answer]:
+        """What follows the first posts, which come with the thread: the rest of its stream in groups."""
+        have = {whole(post.get("id")) for post in mappings(stream.get("posts"))}
         rest = [post for post in wholes(stream.get("stream")) if post not in have]
+        answers = []
         for start in range(0, len(rest), GROUP):
             query = "&".join(f"post_ids[]={post}" for post in rest[start : start + GROUP])
-            answer = read_object(await self.ask(f"{self._where(thread)}/posts.json?{query}"))
-            posts += mappings(mapping(answer.get("post_stream")).get("posts"))
-        return posts
+            answers.append(await self.ask(f"{self._where(thread)}/posts.json?{query}"))
+        return answers
 
     def _take(self, thread: int, records: list[Record]) -> None:
         posts = sum(isinstance(record, Post) for record in records)
         self._records += records
+        if self._first:
+            liked = (record for record in records if isinstance(record, Post) and record.likes)
+            self._liked |= {int(record.id.rpartition("/")[2]): record.likes for record in liked}
         self._posts += posts
         self._threads += 1
-        self.report.threads += 1
-        self.report.posts += posts
+        self._done += 1
         self.frontier.done(thread)
 
     def _where(self, thread: int) -> str:
