@@ -21,7 +21,7 @@ from distill.languages import other_language, speaks_english
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
 from distill.report import sequence, thread_report
-from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
+from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds, pruned
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
 from distill.spans import Open
@@ -63,6 +63,7 @@ def distill_thread(
     judged: list[dict[str, Any]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
+        part = pruned(scored, part, own.score_bp) if own.emitted else part
         steps = gather_steps(scored, part, vectors)
         judged.append(sequence(scored, part, steps, own, config.min_steps))
         if own.emitted and len(steps) >= config.min_steps:
