@@ -33,7 +33,7 @@ def rules_alone(examples: Sequence[Example]) -> list[train.Drafted | None]:
     for e in examples:
         posts = [{(n, i) for i, frame in enumerate(own) if frame and frame.modality in ACTS} for n, own in enumerate(e.frames)]
         best = max(posts, key=len, default=set())
-        found.append(train.Drafted([], best) if len(best) >= 3 else None)
+        found.append(train.Drafted([], dict.fromkeys(best, 10_000)) if len(best) >= train.MIN_STEPS else None)
     return found
 
 
@@ -68,7 +68,8 @@ SETTINGS: dict[str, dict[tuple[Any, str], int]] = {
     },
     "scaffold's post alone, nothing amended": {(scaffold, "SAME_AUTHOR_BP"): NEVER, (scaffold, "OTHER_AUTHOR_BP"): NEVER},
     "no additions by others": {(scaffold, "OTHER_AUTHOR_BP"): NEVER},
-    "any passage of a read post is a step": {(scaffold, "IN_SCAFFOLD_BP"): 0},
+    "any passage of a read post is a step": {(scaffold, "IN_SCAFFOLD_BP"): 0, (scaffold, "EXPECTED_BP"): 0},
+    "no pruning after the gate": {(scaffold, "EXPECTED_BP"): 0},
 }  # fmt: skip
 
 

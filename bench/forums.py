@@ -27,7 +27,7 @@ def host(example: Example) -> str:
 
 def step_counts(e: Example, draft: train.Drafted | None, sure: int) -> tuple[int, int, int]:
     """(right, said, labelled) steps of a thread at the product's threshold."""
-    said = draft.places if draft and sure >= DistillConfig().thread_threshold_bp else set()
+    said = draft.emitted(sure, DistillConfig().thread_threshold_bp) if draft else set()
     return len(said & e.steps), len(said), len(e.steps)
 
 

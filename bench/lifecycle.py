@@ -6,7 +6,8 @@ PROPOSALS.jsonl names for each proposal its status and the thread it is discusse
 forum, or a workspace that has crawled it. Used are proposals that are Final, Stagnant or Withdrawn, were created OLD_ENOUGH
 days before the newest one, and have a thread of their own, opened at most NEAR days before or after the proposal. Of the
 thread, only posts of the first DAYS days are read. Stances are heard as `precipitate run` hears them, in the posts of others
-than the one who opened the thread.
+than the one who opened the thread, and of what its opening post proposes. Beside who said what it is asked what came of it: objections
+that the proposer answers or not, changes that they report, and people who say that they have built it.
 
 AUC of logistic regression (standardised, C = 1) out of fold, mean of REPEATS times five stratified folds; brackets hold 95 %
 of bootstraps over proposals (of the scores: nothing is fitted again, so they are a little narrow). `later` and `silence` look
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -34,12 +36,13 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from distill.amend import HeardStance, hear_stances
+from distill.amend import HeardStance
 from distill.consensus import Vote, consensus
 from distill.features import read_frames
+from distill.hearing import Spoken, hear_stances
 from distill.passages import ReadThread, read_thread
 from distill.pipeline import lazy_model
-from distill.scorers import Scorers, load_scorers
+from distill.scaffold import Place
 from distill.scoring import ScoredPost, ScoredThread, see
 from index.config import Config
 from index.errors import UsageError
@@ -58,19 +61,38 @@ REPEATS, FOLDS, BOOTSTRAPS = 20, 5, 1000
 KINDS = ("Core", "ERC", "Interface", "Networking")
 ACTIVITY = ("posts", "authors", "characters", "own_replies")
 STANCES = ("support", "dissent", "amendment", "share")
+ANSWERS = ("answered", "unanswered", "changes", "builders")
 SETS = {
     "activity": ACTIVITY,
     "stances": STANCES,
     "share of support only": ("share",),
+    "what came of them": ANSWERS,
+    "stances, what came of them": (*STANCES, *ANSWERS),
     "activity and stances": (*ACTIVITY, *STANCES),
     "kind of proposal": KINDS,
     "kind and activity": (*KINDS, *ACTIVITY),
     "kind and stances": (*KINDS, *STANCES),
     "kind, activity, stances": (*KINDS, *ACTIVITY, *STANCES),
+    "all of these": (*KINDS, *ACTIVITY, *STANCES, *ANSWERS),
+    "opening post's meaning": ("opening",),
+    "kind and opening post": (*KINDS, "opening"),
     "later (leak)": ("later_posts", "later_authors", "silence"),
 }
-PAIRS = (("stances", "activity"), ("activity and stances", "activity"), ("kind, activity, stances", "kind and activity"))
+PAIRS = (
+    ("stances", "activity"), ("stances, what came of them", "activity"), ("activity and stances", "activity"), ("kind, activity, stances", "kind and activity"),
+    ("all of these", "kind and activity"),
+)  # fmt: skip
 QUESTIONS = {"Stagnant or Withdrawn": ("Stagnant", "Withdrawn"), "Stagnant": ("Stagnant",), "Withdrawn": ("Withdrawn",)}
+
+
+MOST_OPENING = 40  # passages of the opening post that stand for what is proposed
+OPENING_C, FACTS_C = 0.001, 1.0  # 384 columns for a few hundred proposals ask for a strong prior
+_CHANGED = re.compile(r"\b(?:updated?|added|changed|incorporated|removed|revised|clarified|fixed|renamed|rewrote)\b", re.I)
+_BUILT = re.compile(
+    r"\b(?:we|i)(?:['’]ve| have| already| are| am)? ?(?:\w+ )?(?:implement(?:ed|ing)|deployed|shipped|built|integrated|adopt(?:ed|ing)|us(?:ed|ing))\b"
+    r"|\b(?:reference|working|live|an?|our) implementation\b|\bin production\b|\bon (?:mainnet|testnet|goerli|sepolia|ropsten)\b",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +100,7 @@ class Case:
     number: int
     status: str
     facts: dict[str, float]
+    opening: Rows  # meaning of the opening post, (384,)
     cut: bool  # the archive left replies of these days out
 
 
@@ -136,25 +159,50 @@ def _day(post: StoredPost) -> date:
 # --- what the first sixty days show ---------------------------------------------------------------------------------
 
 
-def hear(read: ReadThread, scorers: Scorers, encode: Encode) -> list[HeardStance]:
-    """The stances of a thread on what its first author proposes, whether or not it holds a procedure; their own posts are not asked."""
+def hear(read: ReadThread, encode: Encode) -> tuple[list[HeardStance], Rows]:
+    """The stances of a thread on what its first author proposes, whether or not it holds a procedure, and what the opening
+    post means; the proposer's own posts are not asked."""
     frames = [tuple(read_frames(post)) for post in read.posts]
     inputs = tuple(see(read, post, own) for post, own in zip(read.posts, frames, strict=True))
     posts = tuple(
-        ScoredPost(post, own, *[(0,) * len(post.passages)] * 3, facts)
+        ScoredPost(post, own, (nothing := (0,) * len(post.passages)), nothing, nothing, facts)
         for post, own, (_, facts) in zip(read.posts, frames, inputs, strict=True)
     )
-    proposer = read.posts[0].post.author
+    proposer, opening = read.posts[0].post.author, read.posts[0].passages[:MOST_OPENING]
     homes = {post.number for post in read.posts if post.post.author == proposer}
-    return hear_stances(ScoredThread(read, posts, 0, inputs), homes, set(), scorers, encode)
+    if not opening:
+        return [], np.zeros(384)
+    meant = encode([passage.text for passage in opening])
+    spoken = Spoken(0, {Place(0, index): vector for index, vector in enumerate(meant)})
+    return hear_stances(ScoredThread(read, posts, 0, inputs), spoken, homes, encode), meant.mean(0) / 127
 
 
-def facts_of(row: dict[str, Any], thread: StoredThread, scorers: Scorers, encode: Encode) -> Case:
+def came_of(read: ReadThread, heard: Sequence[HeardStance]) -> dict[str, float]:
+    """Objections and amendments that the proposer answers or not, changes that they report, others who say they built it."""
+    proposer = read.posts[0].post.author
+    own = [post for post in read.posts[1:] if post.post.author == proposer]
+    asked = {stance.place.post for stance in heard if stance.kind in ("dissent", "amendment")}
+    answered = set()
+    for number in asked:
+        said = read.posts[number].post
+        name = re.compile(rf"@{re.escape(said.handle)}\b", re.I)
+        if any(p.number > number and (p.post.reply_to == said.id or p.number == number + 1 or name.search(p.post.plain)) for p in own):
+            answered.add(number)
+    builders = {p.post.author for p in read.posts[1:] if p.post.author != proposer and _BUILT.search(p.post.plain[:4000])}
+    return {
+        "answered": math.log1p(len(answered)),
+        "unanswered": math.log1p(len(asked - answered)),
+        "changes": math.log1p(sum(bool(_CHANGED.search(p.post.plain[:4000])) for p in own)),
+        "builders": math.log1p(len(builders)),
+    }
+
+
+def facts_of(row: dict[str, Any], thread: StoredThread, encode: Encode) -> Case:
     end = _day(thread.posts[0]) + timedelta(days=DAYS)
     early, late = ([p for p in thread.posts if (_day(p) < end) == first] for first in (True, False))
     proposer, replies = thread.posts[0].author, early[1:]
     read = read_thread(replace(thread, posts=tuple(early)))
-    heard = hear(read, scorers, encode)
+    heard, opening = hear(read, encode)
     voices = {kind: {read.posts[s.place.post].post.author for s in heard if s.kind == kind} for kind in ("support", "dissent", "amendment")}
     votes: list[Vote] = [(a, "it", "agree") for a in sorted(voices["support"])] + [(a, "it", "disagree") for a in sorted(voices["dissent"])]
     facts = {
@@ -164,23 +212,29 @@ def facts_of(row: dict[str, Any], thread: StoredThread, scorers: Scorers, encode
         "own_replies": math.log1p(sum(p.author == proposer for p in replies)),
         **{kind: math.log1p(len(who)) for kind, who in voices.items()},
         "share": consensus(votes, ["it"])["it"].support_bp / 10_000,
+        **came_of(read, heard),
         **{kind: float(row["category"] == kind) for kind in KINDS},
         "later_posts": math.log1p(len(late)),
         "later_authors": math.log1p(len({p.author for p in late})),
         "silence": float(not any(_day(p) < end + timedelta(days=SILENT) for p in late)),
     }
-    return Case(row["number"], row["status"], facts, len(thread.posts) > 20 and not late)
+    return Case(row["number"], row["status"], facts, opening, len(thread.posts) > 20 and not late)
 
 
 # --- how well they tell ---------------------------------------------------------------------------------------------
 
 
+def table(cases: Sequence[Case], keys: Sequence[str]) -> Rows:
+    return np.array([[x for key in keys for x in (case.opening if key == "opening" else (case.facts[key],))] for case in cases])
+
+
 def scored(rows: Rows, wanted: Rows) -> Rows:
     """Out-of-fold scores, (REPEATS, cases)."""
+    c = FACTS_C if rows.shape[1] < 100 else OPENING_C
     found = np.zeros((REPEATS, len(wanted)))
     for seed in range(REPEATS):
         for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, wanted):
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0))
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=c))
             found[seed, test] = model.fit(rows[train], wanted[train]).decision_function(rows[test])
     return found
 
@@ -194,7 +248,7 @@ def auc(scores: Rows, wanted: Rows) -> float:
 
 def asked(title: str, cases: Sequence[Case]) -> None:
     wanted = np.array([case.status == "Final" for case in cases])
-    scores = {name: scored(np.array([[c.facts[key] for key in keys] for c in cases]), wanted) for name, keys in SETS.items()}
+    scores = {name: scored(table(cases, keys), wanted) for name, keys in SETS.items()}
     chance = np.random.default_rng(0)
     draws = [chance.integers(0, len(cases), len(cases)) for _ in range(BOOTSTRAPS)]
     draws = [draw for draw in draws if 0 < wanted[draw].sum() < len(draw)]
@@ -202,7 +256,7 @@ def asked(title: str, cases: Sequence[Case]) -> None:
     print(f"\nFinal ({wanted.sum()}) against {title} ({(~wanted).sum()})")
     for name, rows in scores.items():
         print(f"  {name:26} {auc(rows, wanted):.3f}  {_interval(spread[name])}")
-    for key in (*ACTIVITY, *STANCES):  # nothing fitted: below one half, Final ones have less of it
+    for key in (*ACTIVITY, *STANCES, *ANSWERS):  # nothing fitted: below one half, Final ones have less of it
         plain = np.array([[case.facts[key] for case in cases]])
         print(f"  {key + ', by itself':26} {auc(plain, wanted):.3f}  {_interval(np.array([auc(plain[:, d], wanted[d]) for d in draws]))}")
     for one, other in PAIRS:
@@ -215,11 +269,16 @@ def _interval(values: Rows) -> str:
 
 
 def described(cases: Sequence[Case]) -> None:
-    print(f"{'mean of':22}" + "".join(f"{key:>14}" for key in (*ACTIVITY, *STANCES, "later_posts", "silence")) + "   counts as log(1 + n)")
+    print(
+        f"{'mean of':22}"
+        + "".join(f"{key:>14}" for key in (*ACTIVITY, *STANCES, *ANSWERS, "later_posts", "silence"))
+        + "   counts as log(1 + n)"
+    )
     for status in ("Final", "Stagnant", "Withdrawn"):
         own = [case.facts for case in cases if case.status == status]
         print(
-            f"{status:22}" + "".join(f"{np.mean([f[key] for f in own]):14.2f}" for key in (*ACTIVITY, *STANCES, "later_posts", "silence"))
+            f"{status:22}"
+            + "".join(f"{np.mean([f[key] for f in own]):14.2f}" for key in (*ACTIVITY, *STANCES, *ANSWERS, "later_posts", "silence"))
         )
     quiet = sum(not any(case.facts[key] for key in ("support", "dissent", "amendment")) for case in cases)
     print(
@@ -233,8 +292,8 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     arguments = parser.parse_args()
     pairs = chosen(arguments.proposals, arguments.corpus)
-    scorers, encode = load_scorers(), lazy_model(Config().distill.model).encode
-    cases = [facts_of(row, thread, scorers, encode) for row, thread in pairs]
+    encode = lazy_model(Config().distill.model).encode
+    cases = [facts_of(row, thread, encode) for row, thread in pairs]
     described(cases)
     for title, statuses in QUESTIONS.items():
         asked(title, [case for case in cases if case.status in ("Final", *statuses)])

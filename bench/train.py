@@ -26,17 +26,19 @@ from sklearn.model_selection import GroupKFold
 from bench.examples import Example, hopeful, load_examples
 from distill.features import BUCKETS, FACTS, HASH_BITS
 from distill.gate import THREAD_FACTS, thread_facts
-from distill.scaffold import find_scaffold
+from distill.scaffold import expected, find_scaffold
 from distill.scorers import ADAPTER, READINGS, STANCES, WEIGHTS, Linear, Scorers, load_adapter, to_bp
 from distill.scoring import score_seen
 from distill.windows import Window
+from index.config import DistillConfig
 from index.embed import Reader, encoder
 
 ROOT = Path(__file__).parent
 OUT = ROOT.parent / "distill" / "weights"
 WORDS_SCALE, VECTOR_SCALE = 3.0, 2.0  # how much words and vectors weigh against facts under one regularisation
-CHEAP_C, FULL_C, INSIDE_C, GATE_C, STANCE_C = 0.2, 0.1, 0.1, 0.005, 0.3
+CHEAP_C, FULL_C, INSIDE_C, GATE_C, STANCE_C = 0.2, 0.1, 0.1, 0.01, 0.3
 FOLDS = 5
+MIN_STEPS = DistillConfig().min_steps
 WRITTEN = "discourse:written.example/"  # threads written for training: learnt from, not counted in figures
 HOPELESS = (-6.0, -6.0, -7.0, -7.0, -7.0)  # readings of a window that the adapter's folds left out as hopeless
 
@@ -144,7 +146,16 @@ class Drafted:
     """What the chain makes of a thread up to the gate."""
 
     row: list[float]  # THREAD_FACTS
-    places: set[tuple[int, int]]  # (post, passage) that it takes for steps
+    step_bp: dict[tuple[int, int], int]  # how surely each (post, passage) that it takes for a step is one
+
+    def places(self, gate_bp: int) -> set[tuple[int, int]]:
+        """What it takes for steps once the gate has said how sure it is."""
+        return {place for place, bp in self.step_bp.items() if expected(bp, gate_bp)}
+
+    def emitted(self, gate_bp: int, threshold_bp: int) -> set[tuple[int, int]]:
+        """The steps of what is emitted; none where the gate, or what is left after it, says that it is no procedure."""
+        places = self.places(gate_bp) if gate_bp >= threshold_bp else set()
+        return places if len(places) >= MIN_STEPS else set()
 
 
 def drafted(example: Example, passages: tuple[Linear, Linear, Linear]) -> Drafted | None:
@@ -154,9 +165,9 @@ def drafted(example: Example, passages: tuple[Linear, Linear, Linear]) -> Drafte
     found = score_seen(example.read, example.frames, example.inputs, with_gate(passages, None, {}), read)
     scaffold = find_scaffold(found)
     places = [*scaffold.steps, *scaffold.added] if scaffold else []
-    if scaffold is None or len(places) < 3:
+    if scaffold is None or len(places) < MIN_STEPS:
         return None
-    return Drafted(thread_facts(found, scaffold, places), {(p.post, p.passage) for p in places})
+    return Drafted(thread_facts(found, scaffold, places), {(p.post, p.passage): found.posts[p.post].step_bp[p.passage] for p in places})
 
 
 Gate = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]  # weights and bias, mean, scale
@@ -253,8 +264,8 @@ def thread_figures(examples: Sequence[Example], drafts: Sequence[Drafted | None]
     labels = [bool(examples[i].label["procedural"]) for i in real]
     figures: dict[str, Any] = {"thread_ap": round(float(average_precision_score(labels, [sure[i] for i in real])), 3)}
     for threshold in range(1500, 6001, 500):
-        emitted = {i for i in real if sure[i] >= threshold}
-        places = {i: draft.places for i in emitted if (draft := drafts[i])}
+        places = {i: draft.emitted(sure[i], threshold) for i in real if (draft := drafts[i])}
+        emitted = {i for i, found in places.items() if found}
         procedural = {i for i, label in zip(real, labels, strict=True) if label}
         figures[f"at_{threshold}"] = {
             "threads": f_one(len(emitted & procedural), len(emitted), len(procedural)),

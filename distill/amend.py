@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from distill.passages import ReadPost
 from distill.scaffold import Place, Scaffold
-from distill.scorers import STANCES, Scorers, to_bp
 from distill.scoring import ScoredThread
 from distill.steptext import Clause, clause_frame, clauses, injects, risk_flags
 from index.plain import fold
@@ -30,12 +29,8 @@ SAME_STEP_BP = 8300  # cosine of two passages from which they say the same …
 SAME_FRAME_BP = 7000  # … and where verb and polarity agree
 BESIDE_BP = 6000  # cosine from which an added step stands beside the one it is closest to
 NEAR_STEP_BP = 4500  # from which a stance speaks of a step
-# Surety from which a passage is taken for a stance; low, because such passages are rare (chosen out of fold, see the card).
-STANCE_BP: dict[StanceKind, int] = {"support": 1400, "dissent": 1200, "amendment": 1400}
-MOST_STANCES = 24
-MOST_HEARD = 24  # passages of one thread that are encoded to hear what they say of the steps
 ECHO_WORDS = 7  # words from which the same words by two people are no accident ("works for me, thanks" is)
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 
 
 # Plain words that outrank the scorer: who writes "I disagree" does not support.
@@ -57,8 +52,8 @@ _OTHERWISE = re.compile(
     r"|\b(?:as an alternative|(?:can|could|would) instead)\b",
     re.I,
 )
-_MENTION = re.compile(r"(?<![\w.])@([A-Za-z0-9_][\w.-]{0,59})")
-_NUMBER = re.compile(r"\b(?:step|point|item|stage|phase|bullet)\s+(?:no\.?\s*|number\s+|#)?(?P<number>\d{1,2})\b", re.I)
+MENTION = re.compile(r"(?<![\w.])@([A-Za-z0-9_][\w.-]{0,59})")
+NAMED_STEP = re.compile(r"\b(?:step|point|item|stage|phase|bullet)\s+(?:no\.?\s*|number\s+|#)?(?P<number>\d{1,2})\b", re.I)
 
 
 @dataclass(slots=True)
@@ -88,6 +83,7 @@ class DraftStance:
     kind: StanceKind
     step: int | None  # index into the steps
     place: Place
+    span: tuple[int, int] | None = None  # first and last passage that are quoted; None where it is `place` alone
 
 
 def vectors_of(scored: ScoredThread, places: Sequence[Place], encode: Encode) -> dict[Place, Vectors]:
@@ -158,7 +154,7 @@ def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
 
 def _said(scored: ScoredThread, statement: Statement) -> set[str]:
     passage = scored.posts[statement.place.post].passage(statement.place.passage)
-    return set(_WORD.findall(fold(passage.text[statement.clause.start : statement.clause.end])))
+    return set(WORD.findall(fold(passage.text[statement.clause.start : statement.clause.end])))
 
 
 def same_polarity(a: Frame | None, b: Frame | None) -> bool:
@@ -190,39 +186,7 @@ class HeardStance:
     kind: StanceKind
     place: Place
     vector: Vectors
-
-
-def hear_stances(scored: ScoredThread, homes: set[int], taken: set[Place], scorers: Scorers, encode: Encode) -> list[HeardStance]:
-    """Support, dissent and amendments outside the scaffolds' posts, the surest MOST_STANCES in reading order."""
-    import numpy as np
-
-    places = [
-        Place(number, index)
-        for number, post in enumerate(scored.posts)
-        if number not in homes
-        for index, passage in enumerate(post.read.passages)
-        if Place(number, index) not in taken and not injects(passage.text)
-    ]
-    if not places:
-        return []
-    places = _likeliest(scored, places, scorers)
-    vectors = encode([scored.posts[p.post].passage(p.passage).text for p in places])
-    words = [scored.inputs[p.post][0][p.passage] for p in places]
-    numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
-    surety = {kind: to_bp(scorers.stances[kind].margins(words, numbers, vectors.astype(np.float64) / 127)) for kind in STANCES}
-    found: list[tuple[int, int, StanceKind]] = []
-    for row in range(len(places)):
-        kind = max(STANCES, key=lambda k: surety[k][row] * 10_000 // STANCE_BP[k])
-        if surety[kind][row] >= STANCE_BP[kind]:
-            found.append(
-                (
-                    surety[kind][row] * 10_000 // STANCE_BP[kind],
-                    row,
-                    outspoken(scored.posts[places[row].post].passage(places[row].passage).text, kind),
-                )
-            )
-    surest = sorted(found, key=lambda f: (-f[0], f[1]))[:MOST_STANCES]
-    return [HeardStance(kind, places[row], vectors[row]) for _, row, kind in sorted(surest, key=lambda f: f[1])]
+    span: tuple[int, int] | None = None  # first and last passage that are quoted with it; None where it stands alone
 
 
 def outspoken(text: str, kind: StanceKind) -> StanceKind:
@@ -234,17 +198,6 @@ def outspoken(text: str, kind: StanceKind) -> StanceKind:
     if _AGREES.search(text):
         return "support"
     return "alternative" if _OTHERWISE.search(text) else kind
-
-
-def _likeliest(scored: ScoredThread, places: list[Place], scorers: Scorers) -> list[Place]:
-    """The passages worth an embedding: by their words alone the likeliest MOST_HEARD to take a stance, in reading order."""
-    import numpy as np
-
-    words = [scored.inputs[p.post][0][p.passage] for p in places]
-    numbers = np.array([scored.inputs[p.post][1][p.passage] for p in places])
-    by_words = np.max([scorers.stances[kind].margins(words, numbers) for kind in STANCES], axis=0)
-    chosen = sorted(range(len(places)), key=lambda row: (-float(by_words[row]), row))[:MOST_HEARD]
-    return [places[row] for row in sorted(chosen)]
 
 
 def attach_stances(
@@ -271,17 +224,25 @@ def attach_stances(
         words = fold(text)
         if words in said:
             continue
-        if len(_WORD.findall(words)) >= ECHO_WORDS:
+        if len(WORD.findall(words)) >= ECHO_WORDS:
             said.add(words)
         step = _spoken_of(scored, stance.place, everything, stance.vector)
-        if stance.kind != "dissent" and set(risk_flags(text)) - set(everything[step].flags if step is not None else ()):
+        risks = set(risk_flags(quoted_words(scored, stance)))
+        if stance.kind != "dissent" and risks - set(everything[step].flags if step is not None else ()):
             continue
         if step is not None and step < len(steps):
-            stances.append(DraftStance(stance.kind, step, stance.place))
+            stances.append(DraftStance(stance.kind, step, stance.place, stance.span))
             _count_voice(scored, steps[step], stance.kind, stance.place)
         elif step is None and leftover:
-            stances.append(DraftStance(stance.kind, None, stance.place))
+            stances.append(DraftStance(stance.kind, None, stance.place, stance.span))
     return stances
+
+
+def quoted_words(scored: ScoredThread, stance: HeardStance) -> str:
+    """All that is quoted of a stance: the sentence that carries it and those around it."""
+    post = scored.posts[stance.place.post].read
+    first, last = stance.span or (stance.place.passage, stance.place.passage)
+    return post.post.plain[post.passages[first].start : post.passages[last].end]
 
 
 def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place) -> None:
@@ -300,11 +261,11 @@ def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], v
     named = _named(scored, place, steps)
     if named is not None:
         return named
-    quoted = _quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
+    quoted = quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
     if quoted:
         for index, step in enumerate(steps):
             text = scored.posts[step.statements[0].place.post].passage(step.statements[0].place.passage).text
-            needed = set(_WORD.findall(fold(text)))
+            needed = set(WORD.findall(fold(text)))
             if len(needed) >= 3 and len(needed & quoted) * 10 >= len(needed) * 7:
                 return index
     answered = _answered(scored, place, steps)
@@ -317,7 +278,7 @@ def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], v
 
 def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> int | None:
     """The step that "step 3" means: the one numbered so where it was said; None where that is none or several."""
-    found = _NUMBER.search(scored.posts[place.post].passage(place.passage).text)
+    found = NAMED_STEP.search(scored.posts[place.post].passage(place.passage).text)
     if not found:
         return None
     number = int(found["number"])
@@ -334,7 +295,7 @@ def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> in
 def _answered(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> list[int]:
     """Steps of the post that is answered, or of whoever is mentioned, where these are not most of the steps anyway."""
     post = scored.posts[place.post].read.post
-    named = {name.rstrip(".-_").lower() for name in _MENTION.findall(scored.posts[place.post].passage(place.passage).text)}
+    named = {name.rstrip(".-_").lower() for name in MENTION.findall(scored.posts[place.post].passage(place.passage).text)}
     for meant in (
         lambda said: post.reply_to is not None and said.id == post.reply_to,
         lambda said: said.handle.lower() in named,
@@ -345,7 +306,7 @@ def _answered(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) ->
     return []
 
 
-def _quoted_before(post: ReadPost, passage: Passage) -> set[str]:
+def quoted_before(post: ReadPost, passage: Passage) -> set[str]:
     """Words of the quotes that stand right above a passage's block."""
     words: set[str] = set()
     for block in reversed(post.post.blocks[: passage.block]):
@@ -353,5 +314,5 @@ def _quoted_before(post: ReadPost, passage: Passage) -> set[str]:
             if words or passage.block - post.post.blocks.index(block) > 3:
                 break
             continue
-        words |= set(_WORD.findall(fold(post.post.plain[block.start : block.end])))
+        words |= set(WORD.findall(fold(post.post.plain[block.start : block.end])))
     return words

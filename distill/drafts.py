@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from distill import goals
 from distill.activities import read_activities
-from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, gather_steps, hear_stances, vectors_of
+from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, gather_steps, vectors_of
 from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
+from distill.hearing import Spoken, hear_stances
 from distill.languages import other_language, speaks_english
 from distill.order import Order, find_order
 from distill.passages import ReadThread, read_thread
 from distill.report import sequence, thread_report
-from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds
+from distill.scaffold import Place, Scaffold, find_scaffold, find_scaffolds, pruned
 from distill.scorers import Scorers
 from distill.scoring import ScoredThread, score_thread
 from distill.spans import Open
@@ -63,6 +64,7 @@ def distill_thread(
     judged: list[dict[str, Any]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
+        part = pruned(scored, part, own.score_bp) if own.emitted else part
         steps = gather_steps(scored, part, vectors)
         judged.append(sequence(scored, part, steps, own, config.min_steps))
         if own.emitted and len(steps) >= config.min_steps:
@@ -72,8 +74,9 @@ def distill_thread(
         return _work(read, input_hash, began, few, scored, [], (), config, scaffold, judged)
     goal = _goal(scored, scaffold)
     vector = model.encode([goal])[0]
-    taken = {statement.place for _, steps, _ in found for step in steps for statement in step.statements}
-    stances = hear_stances(scored, {part.post for part, _, _ in found}, taken, scorers, model.encode)
+    taken = sorted({statement.place for _, steps, _ in found for step in steps for statement in step.statements})
+    spoken = Spoken(found[0][0].post, {place: vectors[place] for place in taken})
+    stances = hear_stances(scored, spoken, {part.post for part, _, _ in found}, model.encode)
     chosen: list[Chosen] = []
     if refine is not None:
         refined = refine(Open(scored, found, stances, goal, vectors, model.encode, config.min_steps))
@@ -186,7 +189,7 @@ def _draft(
         "ordered": order.ordered,
         "steps": written,
         "stances": [
-            {"kind": s.kind, "step": number[s.step] if s.step is not None else None, "citation": _citation(scored, s.place, None)}
+            {"kind": s.kind, "step": number[s.step] if s.step is not None else None, "citation": _citation(scored, s.place, None, s.span)}
             for s in stances
         ],
         "quality": {
@@ -264,11 +267,12 @@ def _created(scored: ScoredThread, statement: Statement) -> tuple[str, str]:
     return (post.created, post.id)
 
 
-def _citation(scored: ScoredThread, place: Place, clause: Clause | None) -> dict[str, Any]:
+def _citation(scored: ScoredThread, place: Place, clause: Clause | None, span: tuple[int, int] | None = None) -> dict[str, Any]:
+    """The receipt of a clause that states a step, or of a passage that confirms; `span` names the passages to quote instead."""
     post = scored.posts[place.post].read.post
-    passage = scored.posts[place.post].passage(place.passage)
-    start = passage.start + (clause.start if clause else 0)
-    end = passage.start + clause.end if clause else passage.end
+    first, last = (scored.posts[place.post].passage(index) for index in span or (place.passage, place.passage))
+    start = first.start + (clause.start if clause else 0)
+    end = first.start + clause.end if clause else last.end
     return {
         "role": "states" if clause else "confirms",
         "post": post.id,

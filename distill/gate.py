@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from distill.features import FACTS
 from distill.scaffold import Place, Scaffold
 from distill.scorers import Scorers, to_bp
 from distill.scoring import ScoredThread
@@ -24,7 +23,6 @@ THREAD_FACTS = (
     "top3", "top5", "top8", "window3", "window5", "window8", "thread_top5", "thread_top10", "thread_top20", "odds_window3", "odds_window5",
     "odds_window8", "log_steps", "in_scaffold", "log_passages", "log_thread_passages", "log_posts", "opening_post", "step_window5",
     "step_window8", "step_mean", "mean", "thread_mean", "chosen_mean", "agenda", "howto_title", "about_title", "home3", "home8", "home_chosen", "home_thread10",
-    *(f"share of {name}" for name in FACTS),
 )  # fmt: skip
 
 _AGENDA = re.compile(
@@ -72,7 +70,6 @@ def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Plac
     every = [bp / 10_000 for bp in scored.top_bp]
     chosen = [p.passage for p in places if p.post == scaffold.post]
     title = scored.read.thread.title
-    shares = home.facts[chosen].mean(0) if chosen else [0.0] * len(FACTS)
     return [
         _padded(best, 3), _padded(best, 5), _padded(best, 8), _window(overall, 3), _window(overall, 5), _window(overall, 8),
         _padded(every, 5), _padded(every, 10), _padded(every, 20), _window(odds, 3), _window(odds, 5), _window(odds, 8),
@@ -80,7 +77,7 @@ def thread_facts(scored: ScoredThread, scaffold: Scaffold, places: Sequence[Plac
         math.log(max(1, len(scored.posts))), float(scaffold.post == 0), _window(inside, 5), _window(inside, 8), _mean(inside),
         _mean(overall), _mean(every), _mean([inside[i] for i in chosen]), float(bool(_AGENDA.search(title))),
         float(bool(_HOWTO.search(title))), float(bool(_ABOUT.search(title))), _padded(homes, 3), _padded(homes, 8), _mean([home.home_bp[i] / 10_000 for i in chosen]),
-        _padded(sorted((bp / 10_000 for post in scored.posts for bp in post.home_bp), reverse=True), 10), *(float(x) for x in shares),
+        _padded(sorted((bp / 10_000 for post in scored.posts for bp in post.home_bp), reverse=True), 10),
     ]  # fmt: skip
 
 

@@ -132,10 +132,11 @@ def wanted_work(store: Store, config: Config) -> dict[str, str]:
 def weights_digest() -> str:
     from importlib import resources
 
+    from distill import hearing
     from distill.scorers import ADAPTER, WEIGHTS
 
     folder = resources.files("distill").joinpath("weights")
-    return "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER))).hexdigest()
+    return "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER, hearing.WEIGHTS))).hexdigest()
 
 
 def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str], refiner: Refiner | None = None) -> Iterator[int]:

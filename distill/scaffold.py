@@ -20,6 +20,7 @@ OUTSIDE_BP = 1000  # outside the scaffold's post, what `bp` must be as well
 SPEAKING = 8  # surest passages that speak for a post as the scaffold
 MOST_STEPS = 40
 COMMANDING = ("imperative", "obligation", "permission", "proposal")  # moods of a line that may both act and lead in
+EXPECTED_BP = 2500  # the gate's surety times a passage's `step_bp`: the less sure the procedure, the surer its steps must be
 RIVAL_STEPS = 4  # steps in a row in one post of another author that make it a sequence of its own
 
 
@@ -87,6 +88,20 @@ def scaffold_floor(post: ScoredPost) -> int:
     if len(surest) < FEW_STEPS:
         return IN_SCAFFOLD_BP
     return min(IN_SCAFFOLD_BP, max(LEAST_BP, surest[FEW_STEPS - 1]))
+
+
+def pruned(scored: ScoredThread, scaffold: Scaffold, gate_bp: int) -> Scaffold:
+    """The scaffold without what is more likely an aside than a step, now that the gate has said how sure the whole is."""
+
+    def sure(place: Place) -> bool:
+        return expected(scored.posts[place.post].step_bp[place.passage], gate_bp)
+
+    return Scaffold(scaffold.post, tuple(filter(sure, scaffold.steps)), tuple(filter(sure, scaffold.added)))
+
+
+def expected(step_bp: int, gate_bp: int) -> bool:
+    """Whether a passage is kept as a step: `step_bp` says how sure it is if there is a procedure, `gate_bp` whether there is."""
+    return step_bp * gate_bp >= EXPECTED_BP * 10_000
 
 
 def acts(post: ScoredPost, passage: int) -> bool:

@@ -60,6 +60,13 @@ def test_numbers_and_running_text_keep_reading_order(body: str) -> None:
     assert order(body).sequence == (0, 1, 2, 3)
 
 
+def test_words_in_inner_bullets_never_outrank_the_numbers_around_them() -> None:
+    found = order("1. Open it.\n    - Finally, wipe it.\n    - Oil it.\n2. Start by turning it.\n    - First, shake it.\n3. Close it.")
+    assert found.ordered
+    assert [n for n in found.sequence if n in (0, 3, 5)] == [0, 3, 5]
+    assert found.sequence == (0, 2, 1, 3, 4, 5)
+
+
 def test_words_move_a_bullet_within_its_own_list() -> None:
     found = order("- Open it.\n- Finally, close it.\n- Turn it.\n\nAnd then:\n\n- Shake it.\n- First, lift it.")
     assert [n for n in found.sequence if n != 3] == [0, 2, 1, 5, 4]

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from distill.scaffold import Place, find_scaffold
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.scaffold import EXPECTED_BP, Place, Scaffold, find_scaffold, pruned
 from tests.distill.builders import scored
 
 
@@ -30,3 +34,14 @@ def test_questions_of_others_are_not_added() -> None:
     made = scored("- Drain the tank.\n- Close the lower valve.\n- Lift the lid.", "Do you label the bolts?", "Label the bolts.")
     scaffold = find_scaffold(made)
     assert scaffold and scaffold.added == (Place(2, 0),)
+
+
+@given(gate_bp=st.integers(0, 10_000), sure=st.lists(st.integers(0, 10_000), min_size=1, max_size=12))
+def test_the_less_sure_the_gate_the_surer_a_step_must_be(gate_bp: int, sure: list[int]) -> None:
+    made = scored("\n".join(f"- Drain tank {n}." for n in range(len(sure))))
+    post = replace(made.posts[0], step_bp=tuple(sure))
+    made = replace(made, posts=(post,))
+    whole = Scaffold(0, tuple(Place(0, n) for n in range(len(sure))), ())
+    kept = pruned(made, whole, gate_bp).steps
+    assert kept == tuple(place for place in whole.steps if sure[place.passage] * gate_bp >= EXPECTED_BP * 10_000)
+    assert set(kept) <= set(pruned(made, whole, min(10_000, gate_bp + 500)).steps)
