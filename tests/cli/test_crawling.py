@@ -93,7 +93,7 @@ def test_forgetting_reaches_store_versions_archive_and_the_next_release(
         for path in [*(empty.folder / "raw").iterdir(), *(empty.folder / "current").resolve().rglob("*")]
         if path.is_file()
     )
-    assert b"of eve" not in everything and b"Write it down" not in everything
+    assert b"of eve" not in everything.replace(b"of every", b"") and b"Write it down" not in everything
     assert run("forget", "nobody", "--reason", "x").exit_code == 2
 
 

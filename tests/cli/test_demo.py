@@ -104,7 +104,7 @@ def test_a_stranger_makes_the_demo_release_anew(demo_copy: Path, command: Comman
     assert done.returncode == 0, done.stdout
     levels = json.loads(done.stdout)["levels"]
     assert [level["state"] for level in levels] == ["ok"] * 5
-    assert levels[4]["checked"] == {"files": 7}
+    assert levels[4]["checked"] == {"files": 8}
 
 
 def test_replay_lets_what_was_distilled_pass(demo_copy: Path, command: Command, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_every_command_has_a_page_with_its_options(man1: Path) -> None:
     for command in all_paths():
         text = (man1 / f"{'-'.join(('precipitate', *command))}.1").read_text()
         assert all(f".SH {name}" in text for name in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS"))
-        if command not in {(), ("identity",), ("round",), ("claim",), ("config",), ("key",), ("optout",)}:
+        if command not in {path[:-1] for path in all_paths()}:  # groups have no example of their own
             assert ".SH EXAMPLES\n.nf\nprecipitate" in text and "\\-\\-json" in text and ".SH SEE ALSO" in text
     assert "precipitate\\-search" in (man1 / "precipitate.1").read_text()
 
