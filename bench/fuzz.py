@@ -2,7 +2,8 @@
 
     python -m bench.fuzz [TARGET …] [--payloads 20000] [--seed 1]
 
-A target is a name of TARGETS: sound payloads, and the mapping that reads them. Another network registers by one line.
+A target is a name of TARGETS: sound payloads, and the mapping that reads them. Those of other networks than Discourse stand in
+bench/fuzz_networks.py; another one registers by one line.
 Payloads are mutated by tests/crawler/mutations.py; what holds of every record is checked there, what holds of a target
 here: a post's text stands in the payload, and what is listed becomes a post, a tombstone or a reject.
 """
@@ -14,11 +15,11 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.fuzz_networks import NETWORKS
+from bench.fuzz_target import Target
 from crawler.answers import Answer
 from crawler.discourse import Forum, thread_records
 from crawler.discourse_extras import earlier_text, likers
@@ -32,15 +33,6 @@ from tests.emulators.discourse import DiscourseEmulator, side_by_side
 DEMO = Path(__file__).parent.parent / "docs" / "demo" / "forum" / "topics.jsonl"
 FORUM = Forum("discourse:f.example.org", "https://f.example.org", "2026-01-01T00:00:00Z")
 SOURCE = Source(FORUM.source, "discourse", FORUM.base_url, FORUM.base_url)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`payloads()` gives sound JSON values, `read` maps one that was broken, `account` complains of what went unsaid."""
-
-    payloads: Callable[[], Sequence[Any]]
-    read: Callable[[Any], list[Record]]
-    account: Callable[[Any, list[Record]], str] = lambda payload, records: ""
 
 
 # --- Discourse ------------------------------------------------------------------------------------------------------
@@ -103,6 +95,7 @@ TARGETS: dict[str, Target] = {
     "discourse-raw": Target(threads, read_raw_answer),
     "discourse-revision": Target(revisions, read_revision),
     "discourse-likers": Target(people, lambda payload: likers(FORUM, 5, 3, mappings(payload))),
+    **NETWORKS,
 }
 
 

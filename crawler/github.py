@@ -49,7 +49,8 @@ def discussion_records(repository: str, value: object, now: str) -> list[Record]
     if number is None:
         reading.reject(f"discussion {raw.get('number')!r:.40}", "discussion without number")
         return reading.records
-    opening, link = opening_id(repository, number), line(raw.get("url")) or f"https://github.com/{repository}/discussions/{number}"
+    opening = opening_id(repository, number)
+    link = _link(raw.get("url"), f"https://github.com/{repository}/discussions/{number}")
     answer = whole(mapping(raw.get("answer")).get("databaseId"))
     if _said(reading, raw, opening, repository, number, None, link):
         labels = [label.get("name") for label in mappings(mapping(raw.get("labels")).get("nodes"))]
@@ -91,7 +92,7 @@ def _comment(reading: Reading, raw: dict[str, Any], repository: str, number: int
         reading.gone(post, "moderated", f"hidden as {raw['minimizedReason']}")
         return
     fallback = f"https://github.com/{repository}/discussions/{number}#discussioncomment-{comment}"
-    _said(reading, raw, post, repository, number, above, line(raw.get("url")) or fallback)
+    _said(reading, raw, post, repository, number, above, _link(raw.get("url"), fallback))
 
 
 def _said(reading: Reading, raw: dict[str, Any], post: str, repository: str, number: int, above: str | None, link: str) -> bool:
@@ -103,6 +104,11 @@ def _said(reading: Reading, raw: dict[str, Any], post: str, repository: str, num
         return False
     _reactions(reading, post, mapping(raw.get("reactions")))
     return True
+
+
+def _link(value: object, otherwise: str) -> str:
+    told = line(value, 1_000) or ""
+    return told if told.startswith("https://") and " " not in told else otherwise
 
 
 def _reactions(reading: Reading, post: str, raw: dict[str, Any]) -> None:

@@ -33,21 +33,22 @@ def tree_records(source: str, value: object, now: str) -> list[Record]:
     thread = thread_id(story)
     link = thread_meant(raw.get("url"))
     text = raw.get("text") or (f'<a href="{link}">{line(raw.get("title"))}</a>' if link else line(raw.get("title")))
-    present = []
-    if raw.get("author") is not None and _post(reading, raw, story, thread, text, None):
-        present.append(post_id(story))
+    present = [] if raw.get("author") is None else [post_id(story)]
+    if present and _post(reading, raw, story, thread, text, None):
         reading.thread(thread, raw.get("title"), raw.get("created_at_i"), f"{SITE}{story}", "", ())
         reading.likes(post_id(story), raw.get("points"))
         if link:
             reading.records.append(Edge("discusses" if link.startswith("discourse:") else "link", post_id(story), link))
-    present += _comments(reading, raw, story, thread)
-    reading.records.append(Roster(thread, tuple(present)))
+    below = _comments(reading, raw, story, thread)
+    if below is not None:
+        reading.records.append(Roster(thread, (*present, *below)))
     return reading.records
 
 
-def _comments(reading: Reading, raw: dict[str, Any], story: int, thread: str) -> list[str]:
-    """All below an item, level by level; ids of those that are there."""
+def _comments(reading: Reading, raw: dict[str, Any], story: int, thread: str) -> list[str] | None:
+    """All below an item, level by level; ids of those that are there, also of what cannot be read. None: not all have one."""
     present: list[str] = []
+    named = True
     level: Sequence[tuple[dict[str, Any], int]] = [(child, story) for child in mappings(raw.get("children"))]
     for _ in range(MAX_DEPTH):
         below: list[tuple[dict[str, Any], int]] = []
@@ -55,15 +56,18 @@ def _comments(reading: Reading, raw: dict[str, Any], story: int, thread: str) ->
             item = whole(child.get("id"))
             if item is None:
                 reading.reject(f"{thread} below {parent}", "comment without id")
-                continue
-            if child.get("author") is not None and _post(reading, child, item, thread, child.get("text"), parent):
+                named = False
+            elif child.get("author") is not None and child.get("text") is None:
+                reading.reject(post_id(item), "post without text")  # taken back
+            elif child.get("author") is not None:
+                _post(reading, child, item, thread, child["text"], parent)
                 present.append(post_id(item))
-            below += [(grandchild, item) for grandchild in mappings(child.get("children"))]
+            below += [(grandchild, item or parent) for grandchild in mappings(child.get("children"))]
         if not below:
-            return present
+            return present if named else None
         level = below
     reading.reject(thread, "comments nested too deeply", f"deeper than {MAX_DEPTH}")
-    return present
+    return None
 
 
 def _post(reading: Reading, raw: dict[str, Any], item: int, thread: str, text: object, parent: int | None) -> bool:

@@ -41,13 +41,14 @@ def discussion_records(source: str, root: str, value: object, now: str) -> list[
     for key, raw in found.items():
         if key_of(mapping(raw)) != key:
             reading.reject(f"{thread_id(root)} {key[:100]}", "post named otherwise than it says")
-        elif _post(reading, root, key, mapping(raw)):
-            present.append(post_id(key))
+        else:
+            _post(reading, root, key, mapping(raw))
+        present.append(post_id(key))  # it is there, even if it cannot be read
     reading.records.append(Roster(thread_id(root), tuple(present)))
     return reading.records
 
 
-def _post(reading: Reading, root: str, key: str, raw: dict[str, Any]) -> bool:
+def _post(reading: Reading, root: str, key: str, raw: dict[str, Any]) -> None:
     name, post = key.partition("/")[0], post_id(key)
     author = reading.author(f"hive:u/{name}", name)
     parent = key_of(raw, "parent_") if key != root else None
@@ -55,12 +56,11 @@ def _post(reading: Reading, root: str, key: str, raw: dict[str, Any]) -> bool:
     reply = post_id(parent) if parent else None
     text = raw.get("body") if str(raw.get("body") or "").strip() else raw.get("title")
     if not reading.post(post, thread_id(root), author, raw.get("created"), text, "raw", f"{SITE}{key}", edited, reply):
-        return False
+        return
     if key == root:
         tags = _tags(raw.get("json_metadata"))
         reading.thread(thread_id(root), raw.get("title"), raw.get("created"), f"{SITE}{key}", raw.get("category"), tags)
     _votes(reading, post, raw)
-    return True
 
 
 def _votes(reading: Reading, post: str, raw: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from index.spool import Record
 
 # "https://forum.example.org/t/some-words/123/4?u=ann": what other networks write when they mean a forum's thread.
 _FORUM_THREAD = re.compile(r"^https?://([\w.-]{3,200}(?::\d{1,5})?)/t/(?:[^/?#]*[^/?#\d][^/?#]*/)?(\d{1,15})(?:/\d{1,9})?/?(?:[?#].*)?$")
+PAST_9999 = 253_402_300_800  # seconds since 1970: the first moment that Python's dates cannot hold
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class Reading:
 
     def moment(self, value: object) -> str | None:
         """ISO 8601, or seconds since 1970."""
-        if type(value) is int and 0 < value < 2**40:
+        if type(value) is int and 0 < value < PAST_9999:
             value = datetime.fromtimestamp(value, UTC).isoformat()
         return moment(value, self.now)
 

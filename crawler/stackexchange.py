@@ -39,13 +39,14 @@ def thread_id(host: str, question: int) -> str:
 
 
 def question_records(source: str, host: str, value: object, now: str) -> list[Record]:
-    """A question with the answers and comments that the payload holds; its roster names them all."""
+    """A question with the answers and comments that the payload holds. Its roster names them all, also what cannot be read; there is none where one has no id."""
     raw, reading = mapping(value), Reading(source, now)
     question = whole(raw.get("question_id"))
     if question is None:
         reading.reject(f"question {raw.get('question_id')!r:.40}", "question without id")
         return reading.records
-    thread, present = thread_id(host, question), [post_id(host, question)]
+    thread = thread_id(host, question)
+    present: list[str | None] = [post_id(host, question)]
     if _api_post(reading, host, raw, question, thread, None):
         accepted = whole(raw.get("accepted_answer_id"))
         link = f"https://{host}/q/{question}"
@@ -57,9 +58,12 @@ def question_records(source: str, host: str, value: object, now: str) -> list[Re
         number = whole(answer.get("answer_id"))
         if number is None:
             reading.reject(thread, "answer without id")
-        elif _api_post(reading, host, answer, number, thread, question):
+            present.append(None)
+        else:
+            _api_post(reading, host, answer, number, thread, question)
             present += [post_id(host, number), *_api_comments(reading, host, answer, number, thread)]
-    reading.records.append(Roster(thread, tuple(present)))
+    if None not in present:
+        reading.records.append(Roster(thread, tuple(post for post in present if post is not None)))
     return reading.records
 
 
@@ -76,12 +80,14 @@ def _api_post(reading: Reading, host: str, raw: dict[str, Any], number: int, thr
     return True
 
 
-def _api_comments(reading: Reading, host: str, raw: dict[str, Any], above: int, thread: str) -> list[str]:
-    present = []
+def _api_comments(reading: Reading, host: str, raw: dict[str, Any], above: int, thread: str) -> list[str | None]:
+    """Their ids; None for one that has none."""
+    present: list[str | None] = []
     for comment in mappings(raw.get("comments")):
         number = whole(comment.get("comment_id"))
         if number is None:
             reading.reject(post_id(host, above), "comment without id")
+            present.append(None)
             continue
         post, link = comment_id(host, number), f"https://{host}/posts/comments/{number}"
         author = _api_person(reading, host, comment.get("owner"))
@@ -90,7 +96,7 @@ def _api_comments(reading: Reading, host: str, raw: dict[str, Any], above: int, 
             post, thread, author, comment.get("creation_date"), comment.get("body"), "cooked", link, edited, post_id(host, above)
         ):
             _score(reading, post, whole(comment.get("score"), 0) or 0)
-            present.append(post)
+        present.append(post)
     return present
 
 

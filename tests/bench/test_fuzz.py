@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench import fuzz
-from bench.fuzz import TARGETS, Target
+from bench.fuzz import TARGETS
+from bench.fuzz_target import Target
+from index.spool import Record
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -15,7 +17,7 @@ def test_parsers_bear_broken_payloads(name: str) -> None:
 
 @pytest.mark.parametrize("way", ["crashes", "swallows"])
 def test_a_bad_parser_is_seen(monkeypatch: pytest.MonkeyPatch, way: str, capsys: pytest.CaptureFixture[str]) -> None:
-    def read(payload: object) -> list[fuzz.Record]:
+    def read(payload: object) -> list[Record]:
         if way == "crashes":
             raise ValueError("x")
         return []

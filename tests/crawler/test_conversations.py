@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from crawler.report import CrawlReport
 from tests.crawler.conftest import Bench
 from tests.emulators.conversations import (
     GitHubServer,
@@ -184,10 +185,15 @@ def test_edits_deletions_and_likes_are_found(bench: Bench, case: Case, world: Wo
         world.delete(25)  # a whole conversation
         world.like(5, "gwen")
         for _ in range(3):
-            assert bench.crawl().errors == {}
+            assert faults(bench.crawl()) == []
         check(bench, case, world)
         assert bench.store.execute("SELECT count(*) FROM post_versions")[0][0] >= versions + 2
         assert likers(bench, case, world, world.posts[5]) == 3 + (3 if case.server is SnapshotServer else 0)
+
+
+def faults(report: CrawlReport) -> list[str]:
+    """What went wrong but for what is so of this world: it is years old, and loses more than a tenth at once."""
+    return [error for error in report.errors.values() if "has fallen silent" not in error and "has shrunk from" not in error]
 
 
 def _now() -> int:
@@ -201,7 +207,7 @@ def test_an_interrupted_first_crawl_loses_nothing(bench: Bench, case: Case, worl
         bench.add(case.address(server))
         reports = [bench.crawl(max_requests=case.few) for _ in range(4)]
         assert any(report.errors for report in reports)
-        assert bench.crawl().errors == {}
+        assert faults(bench.crawl()) == []
         check(bench, case, world)
 
 
@@ -210,10 +216,10 @@ def test_a_server_that_fails_every_fifth_request(bench: Bench, case: Case, world
         bench.add(case.address(server))
         server.failing = 0.2
         for _ in range(12):
-            if not bench.crawl().errors:
+            if not faults(bench.crawl()):
                 break
         server.failing = 0.0
-        assert bench.crawl().errors == {}
+        assert faults(bench.crawl()) == []
         check(bench, case, world)
 
 

@@ -79,7 +79,7 @@ class SnapshotServer(WorldServer):
             if post.parent is not None:
                 found.append(self._vote(root, post.author, post.moment, 1, post.text))
             else:
-                found += [self._vote(post, who, post.created + 1, 1 if what == "like" else 2, "") for who, what in post.likes.items()]
+                found += [self._vote(post, who, post.liked[who], 1 if what == "like" else 2, "") for who, what in post.likes.items()]
         last = {(raw["voter"], raw["proposal"]["id"]): raw for raw in sorted(found, key=lambda raw: raw["created"])}
         return list(last.values())
 

@@ -33,6 +33,7 @@ class Said:
     edited: int | None = None
     deleted: bool = False
     likes: dict[str, str] = field(default_factory=dict)  # who → what they chose
+    liked: dict[str, int] = field(default_factory=dict)  # who → when
     link: str = ""
 
     @property
@@ -67,8 +68,7 @@ class World:
         self.tick()
 
     def like(self, post: int, who: str, what: str = "like") -> None:
-        self.posts[post].likes[who] = what
-        self.tick()
+        self.posts[post].likes[who], self.posts[post].liked[who] = what, self.tick()
 
     def roots(self) -> list[Said]:
         return [post for post in self.posts.values() if post.parent is None]
