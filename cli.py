@@ -42,6 +42,11 @@ class Commands(TyperGroup):
         except PrecipitateError as error:
             complain(error.message, error.way_out, error.exit_code, as_json)
             code = error.exit_code
+        except OSError as error:  # of a file or folder that a command was given, or of a full disk
+            if error.filename is None:
+                raise
+            complain(f"{error.strerror}: {error.filename}", "choose a place that exists and may be written to", 1, as_json)
+            code = 1
         except typer.TyperException as error:
             complain(error.format_message(), "add --help to see how it is used", error.exit_code, as_json)
             code = error.exit_code
@@ -1531,7 +1536,7 @@ def export_(
     files = make(form or default, round_name, ids, batch)
     if out != STDOUT:
         paths = [str(path) for path in write_files(files, out)]
-        emit(as_json, {"files": paths}, "".join(f"wrote {path}\n" for path in paths))
+        emit(as_json, {"files": paths}, "".join(f"wrote {path}\n" for path in paths) or "No SOP yet: nothing was written.\n")
     elif as_json:
         emit(as_json, as_values(files), "")
     else:

@@ -469,7 +469,7 @@ def render_merge(told: Mapping[str, Any]) -> str:
 
     counts = ", ".join(f"{count:,} {what}" for what, count in told["counts"].items())
     lines = [
-        f"merged {len(told['releases'])} releases into {clean(told['path'])}",
+        f"merged {len(told['releases'])} release{'s' * (len(told['releases']) != 1)} into {clean(told['path'])}",
         f"root {told['root']}",
         f"set root {told['set_root']}",
         counts,

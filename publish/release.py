@@ -256,7 +256,7 @@ def tampered(folder: Path) -> list[str]:
     """What of a release is not as its manifest says; empty where all is well."""
     manifest = read_manifest(folder)
     if manifest is None:
-        return [f"{folder / MANIFEST} is missing or damaged"]
+        return [f"{folder / MANIFEST} is missing or damaged, or a newer precipitate made it"]
     found = [] if sha256(canonical_json(manifest["files"]).encode()) == manifest.get("root") else [f"{folder / MANIFEST}: wrong root"]
     for name in sorted(set(FILES) | set(manifest["files"])):
         want = manifest["files"].get(name, {}).get("sha256", "nothing")

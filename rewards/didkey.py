@@ -55,7 +55,7 @@ def read_key(path: Path) -> tuple[str, object]:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "give a PEM file with an Ed25519 key") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}", "make a key: openssl genpkey -algorithm ed25519 -out key.pem") from None
     except (ValueError, TypeError):
         raise UsageError(f"{path} holds no key that can be read", "make one: openssl genpkey -algorithm ed25519 -out key.pem") from None
     if not isinstance(key, Ed25519PrivateKey):

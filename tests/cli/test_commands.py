@@ -287,3 +287,15 @@ def test_every_reader_prints_json(round_one: Workspace, run: Runner) -> None:
         *(("diff", any_id(run)), ("explain", "41"), ("export", "preferences")),
     ):
         assert run.json(*words) is not None
+
+
+@pytest.mark.parametrize("words", [("publish", "--to", "folder"), ("fetch", "{}", "-o"), ("merge", "1", "-o"), ("init",)], ids=" ".join)
+def test_place_that_cannot_be_made_is_named(filled: Workspace, run: Runner, words: tuple[str, ...]) -> None:
+    given = [word.replace("{}", str(filled.root / "mirror")) for word in words]
+    assert run("publish", "--to", "folder", "mirror").exit_code == 0
+    Path("file").write_text("in the way")
+    told = run(*given, "file/inner/deep")
+    assert told.exit_code == 1
+    assert "error: Not a directory: " in told.stderr
+    assert "file/inner" in told.stderr
+    assert "→ choose a place" in told.stderr
