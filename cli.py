@@ -714,15 +714,20 @@ def round_new(
     stake: Stake = None,
     paid_in: PaidIn = None,
     not_paid_in: NotPaidIn = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Weights of credit for this round alone, a file like rewards/weights.toml.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Example: precipitate round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
 
     Make a round: how it shares out, who is eligible, how long it can be disputed. Nothing is shared out until `precipitate
-    round allocate`. Warns where splitting into accounts could pay.
+    round allocate`. Warns where splitting into accounts could pay. With --weights its credits are worked out by these
+    weights, which are kept, published and hashed with it; what the file leaves out is as the workspace has it.
     """
     from publish.report import render_round_line
     from rewards.money import format_amount
+    from rewards.own_weights import own_value, read_own
     from rewards.policies import warnings
     from rewards.rounds import new_round, rules_of, terms_of
     from rewards.rules import rules_value, told_rules
@@ -731,13 +736,17 @@ def round_new(
     options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum, "window": window, "claim_within": claim_within}
     options |= {"unclaimed": unclaimed, "forfeited": forfeited, "deleted": deleted, "stamps": stamps, "stake": stake}
     options |= {"paid_in": paid_in or None, "not_paid_in": not_paid_in or None}
-    with writing("round new") as (_, store):
-        made = new_round(store, name, budget, token, decimals, policy, options, program)
+    with writing("round new") as (workspace, store):
+        own = read_own(weights, workspace.config().rewards) if weights else None
+        made = new_round(store, name, budget, token, decimals, policy, options, program, weights=own)
         warned, (_, rules) = warnings(terms_of(store, made)), rules_of(store, made)
     told = {**_round_value(made), "program": program, "rules": rules_value(rules), "warnings": warned}
+    if own:
+        told["weights"] = own_value(own)
     for warning in warned:
         typer.echo(f"warning: {clean(warning)}", err=True)
-    text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in told_rules(rules))
+    lines = [*told_rules(rules), *([f"weights of credit of its own, {told['weights']['hash']}"] if own else [])]
+    text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in lines)
     emit(as_json, told, text + f"next: precipitate round allocate {name}\n")
 
 
