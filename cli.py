@@ -1006,6 +1006,47 @@ def identity_team(
     emit(as_json, told, render_teams(told))
 
 
+@identity.command("links", short_help="Show who is linked with what on the networks.")
+def identity_links(
+    account: Annotated[str, typer.Argument(metavar="[AUTHOR]", help="ann, ann@forum.example.org or a full author id.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity links ann@mastodon.example
+
+    What crawled networks say of who is who: addresses, domains, keys and other accounts; how strong (mutual: both sides say
+    so; checked: the other side says so, or signed; claimed: only the author does), and where it is said. Then what several
+    accounts point at. Nobody is merged by it: see `precipitate identity accept`.
+    """
+    from publish.standing import render_links
+    from rewards.links import told_links
+
+    with writing("identity links") as (_, store):
+        told = told_links(store, account)
+    emit(as_json, told, render_links(told))
+
+
+@identity.command("accept", short_help="Accept a link that the networks tell, as a person.")
+def identity_accept(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    target: Annotated[str, typer.Argument(help="What it is linked with, as `identity links` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="How you know.")],
+    back: Annotated[bool, typer.Option("--back", help="Take it back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity accept ann@mastodon.example example.org --reason "the page names her accounts"
+
+    A mutual or checked link that is accepted counts as a passing identity score, where any were imported; accounts whose
+    accepted links lead to one thing, or to each other, are one person, whose words about each other earn nothing. It counts
+    from the next run, as long as the network says so. Where they are paid does not change.
+    """
+    from rewards.links import accept
+
+    with writing("identity accept") as (_, store):
+        told = accept(store, account, target, reason, back)
+    done = "is accepted" if told["accepted"] else "is taken back"
+    emit(as_json, told, f"{clean(told['handle'])} → {clean(told['target'])} {done}\nnext: precipitate run\n")
+
+
 @identity.command("opt-out", short_help="Note that somebody does not want to be paid.")
 def identity_opt_out(
     account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
@@ -1272,6 +1313,20 @@ def scores_import(
         told = as_value(import_scores(store, file, kind))
     emit(as_json, told, render_import(told))
     return PARTIAL if told["left_out"] else 0
+
+
+@scores.command("list", short_help="List the identity scores.")
+def scores_list(as_json: Json = False) -> None:
+    """Example: precipitate identity scores list
+
+    Whose identity is proved, by what and where: what was imported, and links that were accepted.
+    """
+    from publish.standing import render_scores
+    from rewards.links import told_scores
+
+    with writing("identity scores list") as (_, store):
+        told = told_scores(store)
+    emit(as_json, told, render_scores(told))
 
 
 @app.command(short_help="Show what a person should look at: rings, pairs, bursts, look-alikes.")
