@@ -719,15 +719,20 @@ def round_new(
     stake: Stake = None,
     paid_in: PaidIn = None,
     not_paid_in: NotPaidIn = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Weights of credit for this round alone, a file like rewards/weights.toml.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Example: precipitate round new r1 --budget 10000 --token 0x52908400098527886E0F7030069857D2E4169EE7 --decimals 18
 
     Make a round: how it shares out, who is eligible, how long it can be disputed. Nothing is shared out until `precipitate
-    round allocate`. Warns where splitting into accounts could pay.
+    round allocate`. Warns where splitting into accounts could pay. With --weights its credits are worked out by these
+    weights, which are kept, published and hashed with it; what the file leaves out is as the workspace has it.
     """
     from publish.report import render_round_line
     from rewards.money import format_amount
+    from rewards.own_weights import own_value, read_own
     from rewards.policies import warnings
     from rewards.rounds import new_round, rules_of, terms_of
     from rewards.rules import rules_value, told_rules
@@ -736,13 +741,17 @@ def round_new(
     options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum, "window": window, "claim_within": claim_within}
     options |= {"unclaimed": unclaimed, "forfeited": forfeited, "deleted": deleted, "stamps": stamps, "stake": stake}
     options |= {"paid_in": paid_in or None, "not_paid_in": not_paid_in or None}
-    with writing("round new") as (_, store):
-        made = new_round(store, name, budget, token, decimals, policy, options, program)
+    with writing("round new") as (workspace, store):
+        own = read_own(weights, workspace.config().rewards) if weights else None
+        made = new_round(store, name, budget, token, decimals, policy, options, program, weights=own)
         warned, (_, rules) = warnings(terms_of(store, made)), rules_of(store, made)
     told = {**_round_value(made), "program": program, "rules": rules_value(rules), "warnings": warned}
+    if own:
+        told["weights"] = own_value(own)
     for warning in warned:
         typer.echo(f"warning: {clean(warning)}", err=True)
-    text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in told_rules(rules))
+    lines = [*told_rules(rules), *([f"weights of credit of its own, {told['weights']['hash']}"] if own else [])]
+    text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in lines)
     emit(as_json, told, text + f"next: precipitate round allocate {name}\n")
 
 
@@ -1000,6 +1009,47 @@ def identity_team(
         owners = team_accounts(store)
         told = {t: {"members": found, "accounts": [a for a, of in owners.items() if of == t]} for t, found in teams(store).items()}
     emit(as_json, told, render_teams(told))
+
+
+@identity.command("links", short_help="Show who is linked with what on the networks.")
+def identity_links(
+    account: Annotated[str, typer.Argument(metavar="[AUTHOR]", help="ann, ann@forum.example.org or a full author id.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity links ann@mastodon.example
+
+    What crawled networks say of who is who: addresses, domains, keys and other accounts; how strong (mutual: both sides say
+    so; checked: the other side says so, or signed; claimed: only the author does), and where it is said. Then what several
+    accounts point at. Nobody is merged by it: see `precipitate identity accept`.
+    """
+    from publish.standing import render_links
+    from rewards.links import told_links
+
+    with writing("identity links") as (_, store):
+        told = told_links(store, account)
+    emit(as_json, told, render_links(told))
+
+
+@identity.command("accept", short_help="Accept a link that the networks tell, as a person.")
+def identity_accept(
+    account: Annotated[str, typer.Argument(help="ann, ann@forum.example.org or a full author id.")],
+    target: Annotated[str, typer.Argument(help="What it is linked with, as `identity links` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="How you know.")],
+    back: Annotated[bool, typer.Option("--back", help="Take it back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Example: precipitate identity accept ann@mastodon.example example.org --reason "the page names her accounts"
+
+    A mutual or checked link that is accepted counts as a passing identity score, where any were imported; accounts whose
+    accepted links lead to one thing, or to each other, are one person, whose words about each other earn nothing. It counts
+    from the next run, as long as the network says so. Where they are paid does not change.
+    """
+    from rewards.links import accept
+
+    with writing("identity accept") as (_, store):
+        told = accept(store, account, target, reason, back)
+    done = "is accepted" if told["accepted"] else "is taken back"
+    emit(as_json, told, f"{clean(told['handle'])} → {clean(told['target'])} {done}\nnext: precipitate run\n")
 
 
 @identity.command("opt-out", short_help="Note that somebody does not want to be paid.")
@@ -1268,6 +1318,20 @@ def scores_import(
         told = as_value(import_scores(store, file, kind))
     emit(as_json, told, render_import(told))
     return PARTIAL if told["left_out"] else 0
+
+
+@scores.command("list", short_help="List the identity scores.")
+def scores_list(as_json: Json = False) -> None:
+    """Example: precipitate identity scores list
+
+    Whose identity is proved, by what and where: what was imported, and links that were accepted.
+    """
+    from publish.standing import render_scores
+    from rewards.links import told_scores
+
+    with writing("identity scores list") as (_, store):
+        told = told_scores(store)
+    emit(as_json, told, render_scores(told))
 
 
 @app.command(short_help="Show what a person should look at: rings, pairs, bursts, look-alikes.")

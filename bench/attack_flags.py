@@ -14,7 +14,7 @@ from rewards.trust import Endorsement
 def rates(workspace: Path, world: World) -> None:
     """Prints a line for each kind of flag."""
     linked = {name for e in world.given for name in (e.giver, e.taker)}
-    with Store(workspace / ".precipitate" / "work.duckdb", read_only=True) as store:
+    with Store(workspace / ".precipitate" / "work.duckdb") as store:
         accounts, texts = read_accounts(store), tables.own_words(store, linked)
     found = {
         "ring": rings(world.given),

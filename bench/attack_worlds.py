@@ -56,7 +56,7 @@ class World:
 
 
 def read_world(workspace: Path) -> World:
-    with Store(workspace / ".precipitate" / "work.duckdb", read_only=True) as store:
+    with Store(workspace / ".precipitate" / "work.duckdb") as store:
         return world_of(store)
 
 

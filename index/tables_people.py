@@ -139,6 +139,23 @@ def shared_targets(store: Store) -> list[dict[str, Any]]:
     )
 
 
+def accept_link(store: Store, author: str, kind: str, target: str, reason: str, at: str) -> None:
+    store.execute("INSERT OR REPLACE INTO accepted_links VALUES (?, ?, ?, ?, ?)", [author, kind, target, reason, at])
+
+
+def drop_link(store: Store, author: str, kind: str, target: str) -> None:
+    store.execute("DELETE FROM accepted_links WHERE author = ? AND kind = ? AND target = ?", [author, kind, target])
+
+
+def accepted_links(store: Store) -> list[dict[str, Any]]:
+    """What a person accepted and the network still says, both sides or the other side: a link that was taken back counts no more."""
+    return store.rows(
+        "SELECT a.author, a.kind, a.target, a.reason, a.accepted, min(l.evidence) AS evidence FROM accepted_links a JOIN identity_links l "
+        "ON l.author = a.author AND l.kind = a.kind AND l.target = a.target AND l.strength IN ('mutual', 'checked') "
+        "GROUP BY ALL ORDER BY a.author, a.kind, a.target"
+    )
+
+
 # --- forgetting ---------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +165,7 @@ def forget_people(store: Store, vanishings: Sequence[Vanish]) -> None:
         newer = store.execute("SELECT 1 FROM handles WHERE author = ? AND told > ?", [vanish.author, vanish.until])
         store.execute("DELETE FROM handles WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
         store.execute("DELETE FROM identity_links WHERE author = ? AND told <= ?", [vanish.author, vanish.until])
+        store.execute("DELETE FROM accepted_links WHERE author = ?", [vanish.author])
         store.execute(
             "DELETE FROM edges WHERE post IN (SELECT id FROM posts WHERE author = ? AND coalesce(edited, created) <= ?)",
             [vanish.author, vanish.until],

@@ -134,15 +134,16 @@ def credit_records(store: Store) -> list[dict[str, Any]]:
 
     Raises StoreError where a credit's receipt is not in the current procedures: they are newer than the credits.
     """
-    return _with_receipts(store, credits(store))
+    return with_receipts(store, credits(store))
 
 
 def uncredited_records(store: Store) -> list[dict[str, Any]]:
     """What earned nothing, in the same shape: `points` 0, `why` the reason."""
-    return _with_receipts(store, uncredited(store))
+    return with_receipts(store, uncredited(store))
 
 
-def _with_receipts(store: Store, rows: Sequence[Credit | Uncredited]) -> list[dict[str, Any]]:
+def with_receipts(store: Store, rows: Sequence[Credit | Uncredited]) -> list[dict[str, Any]]:
+    """Credits, or what earned nothing, as exported records, in their order."""
     from index.tables_outcomes import outcome_records
 
     people = {author.id: (mask(author.handle), author.source) for author in authors(store)}

@@ -62,3 +62,24 @@ def render_composed(record: Mapping[str, Any]) -> str:
     lines = [f"{record['id']}: {clean(record['title'])} ({len(steps)} steps)"]
     lines += [f"{step['n']:3}. {clean(step['text'])}  [{sop} step {n}]" for step, (sop, n) in zip(steps, came, strict=True)]
     return "\n".join([*lines, "next: precipitate run"]) + "\n"
+
+
+def render_links(told: Mapping[str, Any]) -> str:
+    """Who is linked with what, the strength first; then what several accounts point at."""
+    if not told["links"]:
+        return "No links: no network that was read says who is who.\n"
+    lines = []
+    for row in told["links"]:
+        said = f"  ({clean(row['via'])}, {row['told'][:10]}: {clean(row['evidence'])})"
+        lines.append(
+            f"{row['strength']:8} {clean(row['handle'])} → {row['kind']} {clean(row['target'])}{'  accepted' if row['accepted'] else ''}{said}"
+        )
+    for row in told["shared"]:
+        accounts = ", ".join(f"{clean(one['handle'])} ({one['strength']})" for one in row["accounts"])
+        lines.append(f"shared   {row['kind']} {clean(row['target'])}: {accounts}")
+    return "\n".join(lines) + "\n"
+
+
+def render_scores(told: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"{row['score_bp'] / 100:6.1f} %  {clean(row['handle'])}  {row['kind']}: {clean(row['subject'])}  ({clean(row['origin'])})" for row in told]
+    return "\n".join(lines or ["No identity scores."]) + "\n"

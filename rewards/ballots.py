@@ -32,10 +32,10 @@ def vouches(credits: Sequence[Credit], vouch: int) -> list[Ballot]:
     return [Ballot(voter, author, vouch * number, "vouch") for (voter, author), number in sorted(steps.items()) if vouch]
 
 
-def ballots(store: Store, round_: str, vouch: int) -> list[Ballot]:
-    """All votes of a round: vouches by the credits as they stand, then imported contributions."""
+def ballots(store: Store, round_: str, vouch: int, credits: Sequence[Credit]) -> list[Ballot]:
+    """All votes of a round: vouches by its credits, then imported contributions."""
     given = tables_policies.contributions(store, round_)
-    return vouches(tables_rewards.credits(store), vouch) + [Ballot(c.voter, c.author, c.amount, c.origin, c.trust_bp) for c in given]
+    return vouches(credits, vouch) + [Ballot(c.voter, c.author, c.amount, c.origin, c.trust_bp) for c in given]
 
 
 # --- importing ------------------------------------------------------------------------------------------------------

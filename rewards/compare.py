@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from index import tables_rewards as tables
 from index.store import Store
 from rewards.frozen import excluded, frozen_value, inputs_from
 from rewards.limits import Earlier
+from rewards.own_weights import round_credits
 from rewards.policies import POLICIES, Ballot, Inputs, Terms, policy_fits, share, warnings
 from rewards.rounds import find_round, inputs_of, rules_of, terms_of
 
@@ -30,9 +30,10 @@ def compare_round(store: Store, name: str) -> dict[str, Any]:
     """The round under every policy, with its other settings as they are; `chosen` is its own. Changes nothing."""
     round_ = find_round(store, name)
     terms = terms_of(store, round_)
-    whole = inputs_of(store, round_, terms)
-    new = newcomers(tables.credit_records(store), whole.earlier)
-    frozen = frozen_value(store, round_, terms, rules_of(store, round_)[1], whole, None, round_.created)  # as if it were frozen now
+    earned = round_credits(store, terms)
+    whole = inputs_of(store, round_, terms, earned)
+    frozen = frozen_value(store, round_, terms, rules_of(store, round_)[1], whole, earned, None, round_.created)  # as if it were frozen now
+    new = newcomers(frozen["credits"], whole.earlier)
     out = excluded(frozen)
     inputs = inputs_from(frozen, out)
     rows = []

@@ -35,6 +35,7 @@ from rewards.credit import LIKE_KINDS
 from rewards.endorsements import endorsements
 from rewards.facts import Evidence, PostFacts, Question, forums_own
 from rewards.likeness import likenesses
+from rewards.links import linked, one_person, with_links
 from rewards.moments import HELD, OF, Looks, Moment, Observed, Quote, Version, holds, moment_of
 from rewards.novelty import Near
 from rewards.outcomes import reports
@@ -193,11 +194,9 @@ def questions_of(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str
 
 
 def persons_of(store: Store) -> dict[str, str]:
-    """Accounts that are paid at one address → the first of them: their words about each other are words about oneself."""
-    groups: dict[str, list[str]] = {}
-    for account, identity in sorted(tables_rewards.identities(store).items()):
-        groups.setdefault(identity.address, []).append(account)
-    return {account: group[0] for group in groups.values() if len(group) > 1 for account in group}
+    """Accounts that are paid at one address, or that a person accepted as linked → the first of them: their words about each
+    other are words about oneself."""
+    return one_person([*((account, i.address.lower()) for account, i in tables_rewards.identities(store).items()), *linked(store)])
 
 
 def measure_trust(store: Store, records: Sequence[Mapping[str, Any]], weights: RewardsConfig, persons: Mapping[str, str]) -> Trust:
@@ -206,8 +205,8 @@ def measure_trust(store: Store, records: Sequence[Mapping[str, Any]], weights: R
     given = endorsements(store, records, LIKE_KINDS)
     foreign = [e for e in given if persons.get(e.giver, e.giver) != persons.get(e.taker, e.taker)]
     edges = tuple(walks.faded(foreign, weights.decay_bp))
-    scores = tables.scores(store)
-    verified = frozenset(score.author for score in scores if score.score_bp >= 10_000)
+    scores = tables.scores(store)  # accepted links count beside them; alone they do not make everybody else count less
+    verified = frozenset(score.author for score in with_links(store, scores) if score.score_bp >= 10_000) if scores else frozenset()
     levels = trust_levels(edges, seeds.weights, weights, verified, bool(scores)) if seeds.weights else None
     return Trust(seeds, edges, levels, verified, bool(scores))
 

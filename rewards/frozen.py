@@ -23,6 +23,7 @@ from index.store import Store, canonical_json
 from index.workspace import Workspace
 from rewards import eligibility
 from rewards.allocation import Team
+from rewards.credit import Earned
 from rewards.limits import Earlier
 from rewards.policies import Ballot, Inputs, Terms, read_terms, terms_value
 from rewards.rules import Rules, read_rules, rules_value
@@ -37,9 +38,11 @@ WORDS = ("quote", "step_text", "title")  # what goes when an author takes a post
 PARTS = ("round", "release", "posts", "terms", "rules", "votes", "identities", "teams", "team_accounts", "opted_out", "lists", "earlier")
 
 
-def frozen_value(store: Store, round_: Round, terms: Terms, rules: Rules, inputs: Inputs, release: str | None, at: str) -> dict[str, Any]:
-    """The snapshot of a round as the store stands."""
-    credits, uncredited = tables.credit_records(store), tables.uncredited_records(store)
+def frozen_value(
+    store: Store, round_: Round, terms: Terms, rules: Rules, inputs: Inputs, earned: Earned, release: str | None, at: str
+) -> dict[str, Any]:
+    """The snapshot of a round as the store stands; `earned` is what the round shares by (own_weights.round_credits)."""
+    credits, uncredited = (tables.with_receipts(store, rows) for rows in (earned.credits, earned.uncredited))
     authors = {record["author"] for record in (*credits, *uncredited)}
     seen = authors | {who for ballot in inputs.ballots for who in (ballot.voter, ballot.author)}
     seen |= {account for other in inputs.earlier for account in (*other.points, *other.amounts)}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from index.config import RewardsConfig
 from index.errors import MoneyError, UnknownName, UsageError
 from rewards import formulas, limits
 from rewards.allocation import split
@@ -39,6 +40,7 @@ class Terms:
     quorum: int = 3  # fewest ballots of the median policy
     minimum: int = 0  # least median of the median policy
     factor: int = 10**13  # base units that one clr.fund voice credit costs
+    weights: RewardsConfig | None = None  # of credit, where the round has its own
 
     @property
     def plain(self) -> bool:
@@ -323,12 +325,15 @@ def parse_tilt(text: str) -> int:
 
 def terms_value(terms: Terms) -> dict[str, Any]:
     """As stored and published: base units as text, JSON numbers lose digits past 2**53 elsewhere."""
-    return {name: str(value) if name in MONEY and value is not None else value for name, value in asdict(terms).items()}
+    value = {name: str(value) if name in MONEY and value is not None else value for name, value in asdict(terms).items()}
+    if terms.weights is None:  # as all rounds were written before they could have weights of their own
+        del value["weights"]
+    return value
 
 
 def read_terms(value: Mapping[str, Any]) -> Terms:
     plain: dict[str, Any] = {name: int(found) if name in MONEY and found is not None else found for name, found in value.items()}
-    return Terms(**plain)
+    return Terms(**{**plain, "weights": RewardsConfig(**plain["weights"])} if "weights" in plain else plain)
 
 
 def policy_value(terms: Terms, inputs: Inputs, shares: Shares) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from index.config import Config, RewardsConfig
-from rewards.credit import earn
+from rewards.credit import Earned, earn
 from rewards.evidence import trust_levels
 from rewards.facts import Evidence, PostFacts, Question, Report
 from rewards.moments import Moment
@@ -21,9 +21,11 @@ Row = Mapping[str, Any]
 
 def recompute(procedures: Sequence[Row], evidence: Iterable[Row], config: Config) -> list[dict[str, Any]]:
     """Credits from procedures.jsonl and evidence.jsonl. Raises KeyError, TypeError or ValueError for lines that are none."""
-    rows = by_kind(evidence)
-    earned = earn(procedures, facts_of(rows), config.rewards, frozenset(), evidence_of(rows, config.rewards))
-    return [asdict(credit) for credit in earned.credits]
+    return [asdict(credit) for credit in earned_by(procedures, by_kind(evidence), config.rewards).credits]
+
+
+def earned_by(procedures: Sequence[Row], rows: Mapping[str, Sequence[Row]], weights: RewardsConfig) -> Earned:
+    return earn(procedures, facts_of(rows), weights, frozenset(), evidence_of(rows, weights))
 
 
 def by_kind(evidence: Iterable[Row]) -> Mapping[str, list[Row]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from index import tables_policies, tables_rounds
 from index import tables_rewards as tables
+from index.config import RewardsConfig
 from index.errors import StoreError, UnknownName, UsageError
 from index.records import Round
 from index.store import Store, canonical_json
@@ -26,10 +28,12 @@ from rewards import ledger, merkle, policies
 from rewards.allocation import Settlement, settle
 from rewards.ballots import ballots
 from rewards.corrections import Correction, apply, corrections_of, for_deletions, for_opt_outs
+from rewards.credit import Earned
 from rewards.frozen import FOLDER, excluded, frozen_value, inputs_from, payees_from, read_frozen, terms_from
 from rewards.ledger import Event
 from rewards.limits import Earlier
 from rewards.money import format_amount, parse_amount, parse_token
+from rewards.own_weights import own_value, round_credits
 from rewards.policies import Inputs, Terms
 from rewards.programs import carried_to, program_named
 from rewards.rules import Rules, after, parse_rules, read_rules, rules_value
@@ -51,8 +55,11 @@ def new_round(
     options: Mapping[str, Any] | None = None,
     program: str | None = None,
     at: str | None = None,
+    weights: RewardsConfig | None = None,
 ) -> Round:
     """Make a round; `options` are the policy's settings (policies.parse_terms) and the round's rules (rules.parse_rules).
+
+    `weights` of credit are the round's own (own_weights.read_own); without them it shares by the workspace's credits.
 
     A round of a program has its token and decimals, and its defaults where nothing else is said. Raises UsageError (name,
     settings), MoneyError (budget, token, decimals) or UnknownName (policy, program, rules).
@@ -74,7 +81,8 @@ def new_round(
     decimals, policy = 18 if decimals is None else decimals, policy or given.get("policy", "proportional")
     at = ledger.moment(store, at)
     round_ = Round(name, parse_amount(budget_text, decimals), parse_token(token), decimals, policy, "new", at)
-    terms, rules = policies.parse_terms(policy, round_.budget, decimals, given), parse_rules(given, program)
+    terms = replace(policies.parse_terms(policy, round_.budget, decimals, given), weights=weights)
+    rules = parse_rules(given, program)
     for earlier in (*rules.paid_in, *rules.not_paid_in):
         find_round(store, earlier)
     data = {**asdict(round_), "budget": str(round_.budget), "program": program}
@@ -117,13 +125,16 @@ def rules_of(store: Store, round_: Round) -> tuple[str | None, Rules]:
     return (found[0], read_rules(json.loads(found[1]))) if found else (None, Rules())
 
 
-def inputs_of(store: Store, round_: Round, terms: Terms) -> Inputs:
+def inputs_of(store: Store, round_: Round, terms: Terms, earned: Earned) -> Inputs:
     """What the round would share by, as the store stands: credits, votes, identities, and what earlier rounds of the token gave."""
+    points: Counter[str] = Counter()
+    for credit in earned.credits:
+        points[credit.author] += credit.points
     past = [r for r in tables.rounds(store) if r.token == round_.token and (r.created, r.name) < (round_.created, round_.name)]
     given = {r.name: _counting(tables.allocations(store, r.name)) for r in sorted(past, key=lambda r: (r.created, r.name))}
     earlier = [Earlier(n, {a.author: a.points for a in rows}, {a.author: a.amount for a in rows}) for n, rows in given.items() if rows]
     persons = {author: identity.address for author, identity in tables.identities(store).items()}
-    return Inputs(tables.points_by_author(store), ballots(store, round_.name, terms.vouch), persons, earlier)
+    return Inputs(dict(sorted(points.items())), ballots(store, round_.name, terms.vouch, earned.credits), persons, earlier)
 
 
 def _counting(rows: Iterable[Any]) -> list[Any]:
@@ -174,7 +185,8 @@ def freeze(store: Store, workspace: Workspace, name: str, again: str = "", at: s
     carried = carried_to(store, events, program, name) if program else 0
     round_ = replace(round_, state="frozen", budget=made + carried)
     terms = terms_of(store, round_)
-    frozen = frozen_value(store, round_, terms, rules, inputs_of(store, round_, terms), release_root(workspace), at)
+    earned = round_credits(store, terms)
+    frozen = frozen_value(store, round_, terms, rules, inputs_of(store, round_, terms, earned), earned, release_root(workspace), at)
     out = excluded(frozen)
     data = {"root": frozen["root"], "roots": frozen["roots"], "release": frozen["release"], "budget": str(round_.budget)}
     data |= {"carried": str(carried), "again": again.strip(), "excluded": out}
@@ -384,6 +396,9 @@ def snapshot_value(
     teams = {a.team: frozen["teams"].get(a.team) for a in settlement.allocations if a.team}
     if teams:
         snapshot["teams"] = teams
+    weights = terms_from(frozen).weights
+    if weights is not None:
+        snapshot["weights"] = own_value(weights)
     if not terms_from(frozen).plain:  # else points say all: what is published is what can be checked
         snapshot["policy"] = policies.policy_value(terms_from(frozen), found.inputs, found.shares)
     return snapshot

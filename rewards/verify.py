@@ -490,6 +490,8 @@ def verify_against_release(snapshot: Row, folder: Path) -> list[Finding]:
         root = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["root"]
         credits, procedures = (_lines(folder / name) for name in ("credits.jsonl", "procedures.jsonl"))
         findings = [] if snapshot["release"] == root else [f"the round was made from release {snapshot['release']}, this is {root}"]
+        if "weights" in snapshot:
+            return findings + _by_own_weights(snapshot, folder, credits) + _receipts(snapshot, procedures)
         erased = {_spans(record) for record in snapshot["credits"] if record.get("erased")}
         mine, theirs = (
             Counter(_spans(record) if _spans(record) in erased else _canonical(record) for record in rows)
@@ -498,13 +500,44 @@ def verify_against_release(snapshot: Row, folder: Path) -> list[Finding]:
         for what, lot in (("is not in the release", mine - theirs), ("of the release is not in the round", theirs - mine)):
             findings += [f"a credit {what}: {_credit(json.loads(text))}" for text in sorted(lot)[:3]]
             findings += [f"and {lot.total() - 3} more like it"] if lot.total() > 3 else []
-        known = {(record["id"], record["version_id"]): record for record in procedures}
-        findings += [f"no receipt for {_credit(record)}" for record in snapshot["credits"] if not _has_receipt(record, known)]
-        findings += [f"no receipt for {_credit(record)}" for record in snapshot["uncredited"] if not _has_receipt(record, known)]
-        findings += [f"{_credit(record)} has points, though it earned none" for record in snapshot["uncredited"] if record["points"] != 0]
+        findings += _receipts(snapshot, procedures)
     except (OSError, *ODD) as error:
         return [f"the round cannot be compared with the release: {_told(error)}"]
     return findings
+
+
+def _receipts(snapshot: Row, procedures: Sequence[Row]) -> list[Finding]:
+    known = {(record["id"], record["version_id"]): record for record in procedures}
+    both = (*snapshot["credits"], *snapshot["uncredited"])
+    findings = [f"no receipt for {_credit(record)}" for record in both if not _has_receipt(record, known)]
+    return findings + [
+        f"{_credit(record)} has points, though it earned none" for record in snapshot["uncredited"] if record["points"] != 0
+    ]
+
+
+def _by_own_weights(snapshot: Row, folder: Path, credits: Sequence[Row]) -> list[Finding]:
+    """Points worked out by the round's own weights; all else of a credit that the release has, too, is as it is there."""
+    module = _beside("verify_credit")
+    if module is None:
+        return ["the round has weights of its own: put verify_credit.py beside verify.py to check its credits"]
+    findings = list(module.verify_own(folder, snapshot["weights"], snapshot["credits"]))
+    released = {_who(record): record for record in credits}
+    for record in snapshot["credits"]:
+        other = released.get(_who(record))
+        erased = bool(record.get("erased"))
+        if other is not None and _bare(record, erased) != _bare(other, erased):
+            findings.append(f"a credit is told otherwise in the release: {_credit(record)}")
+    return findings
+
+
+def _bare(record: Row, erased: bool) -> str:
+    """A credit without what weights change, and without people's words where they were taken back."""
+    told = json.loads(_spans(record)) if erased else record
+    return _canonical({key: value for key, value in told.items() if key not in ("points", "why")})
+
+
+def _who(record: Row) -> str:
+    return _canonical([record[key] for key in ("author", "procedure", "version_id", "step", "role", "post")])
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -45,14 +45,15 @@ WORKED = re.compile(
 class Release:
     """The lines of a release, by kind."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, weights: Mapping[str, int] | None = None) -> None:
         lines = {name: _lines(folder / f"{name}.jsonl") for name in ("procedures", "credits", "evidence")}
         self.procedures: list[Row] = lines["procedures"]
         self.credits: list[Row] = lines["credits"]
         self.evidence: defaultdict[str, list[Row]] = defaultdict(list)
         for row in lines["evidence"]:
             self.evidence[row["kind"]].append(row)
-        self.weights: Mapping[str, int] = self.evidence["weights"][0]["weights"]
+        self.published: Mapping[str, int] = self.evidence["weights"][0]["weights"]
+        self.weights = self.published if weights is None else weights
         self.posts = {row["post"]: row for row in self.evidence["post"]}
         self.since = {(row["post"], row["start"], row["end"]): row["since"] for row in self.evidence["moment"]}
         self.echo = {(row["post"], row["exact"]) for row in self.evidence["echo"]}
@@ -62,6 +63,8 @@ class Release:
         self.trust: Mapping[str, int] | None = (
             {row["account"]: row["level_bp"] for row in self.evidence["trust"]} if self.evidence["seed"] else None
         )
+        if weights is not None and self.trust is not None:
+            self.trust = walked(self)
         self.vouched: Counter[str] = Counter()
 
     def person(self, account: str) -> str:
@@ -396,6 +399,25 @@ def verify_credits(folder: Path) -> list[str]:
         f"{k[0]}, {k[3]} in step {k[2]} of {k[1]}: {told.get(k, 0)} points, the evidence gives {mine.get(k, 0)}" for k in wrong_keys[:5]
     ]
     return findings + ([f"and {len(wrong_keys) - 5} more like it"] if len(wrong_keys) > 5 else [])
+
+
+def verify_own(folder: Path, own: Row, credits: Sequence[Row]) -> list[str]:
+    """What of a round's credits is not what the release's evidence gives by the round's own weights."""
+    weights = own["weights"]
+    found = "sha256:" + hashlib.sha256(json.dumps(weights, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    if found != own["hash"]:
+        return [f"the round's weights have the hash {found}, it says {own['hash']}"]
+    release = Release(folder, weights)
+    if weights.keys() != release.published.keys() or any(type(v) is not int or not 0 <= v <= FULL for v in weights.values()):
+        return ["the round's weights are not basis points, one for each weight of the release"]
+    fixed = [name for name in ("decay_bp", "composed_bp") if weights[name] != release.published[name]]
+    if fixed:
+        return [f"the round's {fixed[0]} is {weights[fixed[0]]}, the release's evidence was made with {release.published[fixed[0]]}"]
+    mine = recomputed(release)
+    told = {(c["author"], c["procedure"], c["step"], c["role"], c["post"]): c["points"] for c in credits}
+    wrong = sorted(key for key in {*mine, *told} if mine.get(key) != told.get(key))
+    findings = [f"{k[0]}, {k[3]} in step {k[2]} of {k[1]}: {told.get(k, 0)} points, its weights give {mine.get(k, 0)}" for k in wrong[:5]]
+    return findings + (["a credit of the round stands twice"] if len(told) != len(credits) else [])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -240,6 +240,9 @@ def _same(snapshot: Row, frozen: Row) -> list[Finding]:
         mine, theirs = ([{key: record[key] for key in CREDIT_KEYS} for record in rows[part]] for rows in (snapshot, frozen))
         if mine != theirs:
             findings.append(f"the round's {part} are not the frozen ones")
+    own = snapshot.get("weights")
+    if (own and own["weights"]) != frozen["terms"].get("weights"):
+        findings.append("the round's own weights of credit are not the frozen ones")
     policy = snapshot.get("policy")
     if policy is None:
         return findings

@@ -14,13 +14,16 @@ PAYOUT_HEADER = ("address", "amount", "decimal", "authors", "handles")
 
 
 def safe_csv(paying: Paying) -> Files:
-    """Safe's CSV Airdrop: decimal amounts, a blank token address for the chain's own coin, 500 rows a file."""
+    """Safe's CSV Airdrop: decimal amounts, a blank token address for the chain's own coin, 500 rows a file.
+
+    No line end after the last row: the app counts what comes after it as a row, and refuses the 501st.
+    """
     kind, token = ("native", "") if paying.native else ("erc20", paying.token)
     rows = [(kind, token, p.address, format_amount(p.amount, paying.decimals), "") for p in paying.some()]
     parts = [rows[start : start + SAFE_ROWS] for start in range(0, len(rows), SAFE_ROWS)]
     stem = f"payouts-{paying.name}"
     names = [f"{stem}.csv"] if len(parts) == 1 else [f"{stem}-{n}-of-{len(parts)}.csv" for n in range(1, len(parts) + 1)]
-    return [(name, csv_text(SAFE_HEADER, part)) for name, part in zip(names, parts, strict=True)]
+    return [(name, csv_text(SAFE_HEADER, part).removesuffix("\r\n")) for name, part in zip(names, parts, strict=True)]
 
 
 def disperse(paying: Paying) -> Files:

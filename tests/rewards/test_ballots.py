@@ -61,9 +61,9 @@ def identify(store: Store, **addresses: str) -> None:
 
 
 def test_who_confirmed_a_step_vouches_for_who_said_it_first(filled: Store) -> None:
-    found = [(b.voter, b.author, b.amount, b.origin) for b in ballots(filled, "r1", 100)]
+    found = [(b.voter, b.author, b.amount, b.origin) for b in ballots(filled, "r1", 100, tables.credits(filled))]
     assert found == [(author_id("ann"), author_id("bob"), 100, "vouch"), (author_id("cleo"), author_id("ann"), 200, "vouch")]
-    assert ballots(filled, "r1", 0) == []
+    assert ballots(filled, "r1", 0, tables.credits(filled)) == []
 
 
 # --- importing ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from rewards.exports import export
 from rewards.exports.splits import DRIPS_RECEIVERS
 from rewards.exports.trees import HYPERCERT_UNITS
+from tests.rewards.builders import TOKEN
 from tests.rewards.snapshots import crowd, round_of
 
 pytestmark = pytest.mark.system
@@ -56,6 +57,34 @@ def test_hypercerts_takes_the_allowlist(count: int, tmp_path: Path) -> None:
 def test_hypercerts_would_refuse_one_unit_more(tmp_path: Path) -> None:
     paths = written("hypercerts", round_of(crowd(3)), tmp_path)
     assert ask("check_hypercerts.mjs", *paths, str(HYPERCERT_UNITS + 1))["valid"] == [False, False]
+
+
+@pytest.mark.parametrize("token", [TOKEN, "native"])
+@pytest.mark.parametrize("count", [1, 499, 500, 501])
+def test_safes_csv_is_read_by_the_apps_parser_and_rules(count: int, token: str, tmp_path: Path) -> None:
+    snapshot = round_of(crowd(count), token=token)
+    paths = written("safe-csv", snapshot, tmp_path)
+    told = ask("check_lists.mjs", "safe", "18", *paths)
+    due = {p["address"]: p["amount"] for p in snapshot["payouts"]}
+    assert told == {"paid": due, "payees": count, "refused": []} and len(paths) == 1 + (count > 500)
+
+
+def test_safes_rules_would_refuse_a_line_end_after_row_500_and_a_spoiled_row(tmp_path: Path) -> None:
+    (path,) = written("safe-csv", round_of(crowd(500)), tmp_path)
+    text = path.read_bytes()
+    path.write_bytes(text + b"\r\n")
+    assert "more than 500 lines" in ask("check_lists.mjs", "safe", "18", path)["refused"]
+    path.write_bytes(text.replace(b"erc20", b"erc777", 1))
+    assert ask("check_lists.mjs", "safe", "18", path)["refused"] == ["no token: erc777"]
+
+
+@pytest.mark.parametrize("form", ["grants-stack", "disperse"])
+@pytest.mark.parametrize("count", [1, *COUNTS])
+def test_lists_of_address_and_amount_are_read_by_others(form: str, count: int, tmp_path: Path) -> None:
+    snapshot = round_of(crowd(count), budget=10**9, decimals=6)
+    told = ask("check_lists.mjs", form, "6", *written(form, snapshot, tmp_path))
+    due = {p["address"]: p["amount"] for p in snapshot["payouts"]}
+    assert told == {"paid": due, "payees": count, "refused": []}
 
 
 @pytest.mark.parametrize("count", COUNTS)
