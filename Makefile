@@ -18,7 +18,7 @@ demo: $(READY)
 	@sh docs/demo/run.sh $(CURDIR)/$(BIN)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not system'
+	$(BIN)/python -m pytest -m 'not system' -n 2 --dist loadfile
 
 test-system: $(READY) tests/npm/node_modules/.package-lock.json tests/npm/agents/node_modules/.package-lock.json \
 		$(VENV)/fastmcp/.ready tests/servers/.venv/.ready
