@@ -136,7 +136,9 @@ def weights_digest() -> str:
     from distill.scorers import ADAPTER, WEIGHTS
 
     folder = resources.files("distill").joinpath("weights")
-    return "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER, hearing.WEIGHTS))).hexdigest()
+    return (
+        "sha256:" + hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in (WEIGHTS, ADAPTER, hearing.WEIGHTS))).hexdigest()
+    )
 
 
 def work_on(store: Store, config: Config, threads: Sequence[str], hashes: dict[str, str], refiner: Refiner | None = None) -> Iterator[int]:
