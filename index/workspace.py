@@ -68,7 +68,7 @@ class Workspace:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 handle.seek(0)
-                holder = handle.read().strip() or "another process"
+                holder = _holder(handle.read())
                 raise Locked(f"{self.folder} is being written by {holder}", "wait for it to end, or stop it") from None
             handle.seek(0)
             handle.truncate()
@@ -118,3 +118,13 @@ def write_atomic(path: Path, text: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _holder(text: str) -> str:
+    """Who wrote the lock file, in words."""
+    try:
+        told = json.loads(text)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(told["since"]))
+        return f"`precipitate {told['command']}` (process {told['pid']}, since {since})"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

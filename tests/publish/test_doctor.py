@@ -77,7 +77,7 @@ def test_workspace_at_work_is_no_fault(released: Workspace) -> None:
     with released.lock("run"):
         assert wrong(released.root) == {}
         text = render_findings(doctor(released.root))
-    assert "is being written by" in text
+    assert "is being written by `precipitate run` (process " in " ".join(text.split())
     assert "not looked into" in text
 
 
