@@ -183,7 +183,7 @@ def _draft(
         "goal": goal,
         "purpose": goals.purpose_of(home, unfit),
         "preconditions": goals.preconditions_of(home, unfit),
-        "roles": sorted({step["actor"] for step in written if step["actor"]}),
+        "roles": goals.roles_of(step["actor"] for step in written),
         "tools": goals.tools_of([step["text"] for step in written]),
         "verification": goals.checks_of(home, unfit),
         "ordered": order.ordered,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from distill.frames import verb_lemma
 from distill.passages import ReadPost
@@ -73,6 +73,18 @@ def _matching(post: ReadPost, steps: set[int], pattern: re.Pattern[str]) -> list
         if i not in steps and len(p.text.split()) <= 40 and "?" not in p.text and pattern.search(p.text)
     ]
     return [_one_line(text) for text in found[:3]]
+
+
+# What names nobody who could take the part: somebody's own, a thing pointed at, a shortened verb.
+_NO_ROLE = re.compile(
+    r"(?i)(?:(?:my|our|your|his|her|their|its|i|you|we|he|she|they|it|this|that|these|those|there|what|which|who|one|some|any|each|every|all|both)\b"
+    r"|.*\b\w+['’](?:ve|re|ll|d|m|s)$|[^a-z]*$)"
+)
+
+
+def roles_of(actors: Iterable[str | None]) -> list[str]:
+    """Who takes part, as the steps name them, each once; what is no role of anybody is left out."""
+    return sorted({actor for actor in actors if actor and len(actor.split()) <= 5 and not _NO_ROLE.match(actor)})
 
 
 def tools_of(texts: Sequence[str]) -> list[str]:

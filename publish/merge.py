@@ -307,7 +307,8 @@ def _lineages(sound: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return identifier
 
     by_said: dict[tuple[str, str], list[str]] = defaultdict(list)
-    evidence = {identifier: _evidence(record) for identifier, record in best.items()}
+    # A fork shares its origin's words on purpose: it stays beside it.
+    evidence = {identifier: set() if record["forked_from"] else _evidence(record) for identifier, record in best.items()}
     for identifier in sorted(best):
         for said in evidence[identifier]:
             by_said[said].append(identifier)
