@@ -81,5 +81,8 @@ def render_links(told: Mapping[str, Any]) -> str:
 
 
 def render_scores(told: Sequence[Mapping[str, Any]]) -> str:
-    lines = [f"{row['score_bp'] / 100:6.1f} %  {clean(row['handle'])}  {row['kind']}: {clean(row['subject'])}  ({clean(row['origin'])})" for row in told]
+    lines = [
+        f"{row['score_bp'] / 100:6.1f} %  {clean(row['handle'])}  {row['kind']}: {clean(row['subject'])}  ({clean(row['origin'])})"
+        for row in told
+    ]
     return "\n".join(lines or ["No identity scores."]) + "\n"

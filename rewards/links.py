@@ -123,7 +123,4 @@ def one_person(marks: Iterable[tuple[str, str]]) -> dict[str, str]:
 def told_scores(store: Store) -> list[Mapping[str, Any]]:
     """All identity scores: those that were imported, and accepted links."""
     handles = {person.id: handle_at_host(person) for person in authors(store)}
-    return [
-        {"handle": handles.get(s.author, s.author), **asdict(s)}
-        for s in with_links(store, tables_evidence.scores(store))
-    ]
+    return [{"handle": handles.get(s.author, s.author), **asdict(s)} for s in with_links(store, tables_evidence.scores(store))]

@@ -510,9 +510,7 @@ def _receipts(snapshot: Row, procedures: Sequence[Row]) -> list[Finding]:
     known = {(record["id"], record["version_id"]): record for record in procedures}
     both = (*snapshot["credits"], *snapshot["uncredited"])
     findings = [f"no receipt for {_credit(record)}" for record in both if not _has_receipt(record, known)]
-    return findings + [
-        f"{_credit(record)} has points, though it earned none" for record in snapshot["uncredited"] if record["points"] != 0
-    ]
+    return findings + [f"{_credit(record)} has points, though it earned none" for record in snapshot["uncredited"] if record["points"] != 0]
 
 
 def _by_own_weights(snapshot: Row, folder: Path, credits: Sequence[Row]) -> list[Finding]:

@@ -17,7 +17,10 @@ ADDRESS = {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}
 AMOUNT = {
     "type": "object",
     "required": ["amount", "denomination"],
-    "properties": {"amount": {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}, "denomination": {"anyOf": [ADDRESS, {"type": "string", "minLength": 2}]}},
+    "properties": {
+        "amount": {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"},
+        "denomination": {"anyOf": [ADDRESS, {"type": "string", "minLength": 2}]},
+    },
 }
 APPLICATION = {
     "type": "object",
@@ -31,11 +34,19 @@ APPLICATION = {
         "projectName": {"type": "string"},
         "createdAt": {"type": "string", "pattern": "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9](:[0-5][0-9]){2}Z$"},
         "status": {"enum": ["pending", "in_review", "approved", "funded", "rejected", "completed"]},
-        "payoutAddress": {"type": "object", "required": ["type", "value"], "properties": {"type": {"const": "EthereumAddress"}, "value": ADDRESS}},
+        "payoutAddress": {
+            "type": "object",
+            "required": ["type", "value"],
+            "properties": {"type": {"const": "EthereumAddress"}, "value": ADDRESS},
+        },
         "fundsApproved": {"type": "array", "minItems": 1, "items": AMOUNT},
         "payouts": {
             "type": "array",
-            "items": {"type": "object", "required": ["type", "value"], "properties": {"type": {"type": "string"}, "value": {"type": "object"}}},
+            "items": {
+                "type": "object",
+                "required": ["type", "value"],
+                "properties": {"type": {"type": "string"}, "value": {"type": "object"}},
+            },
         },
         "extensions": {"type": "object", "propertyNames": {"pattern": "^[a-z0-9.-]+$"}},
     },
@@ -93,7 +104,10 @@ ERC721 = {
         "properties": {
             "type": "object",
             "required": ["token_id", "content_id"],
-            "properties": {"token_id": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,77})$"}, "content_id": {"type": "string", "minLength": 1}},
+            "properties": {
+                "token_id": {"type": "string", "pattern": "^(0|[1-9][0-9]{0,77})$"},
+                "content_id": {"type": "string", "minLength": 1},
+            },
         },
     },
 }

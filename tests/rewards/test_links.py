@@ -46,7 +46,11 @@ def confirmed(store: Store) -> set[str]:
 
 
 def test_links_are_shown_with_strength_and_place_and_what_is_shared(filled: Store) -> None:
-    told = [link("ann", "domain", "ann.example", "mutual"), link("bob", "domain", "ann.example", "claimed"), link("cleo", "url", "https://c", "claimed")]
+    told = [
+        link("ann", "domain", "ann.example", "mutual"),
+        link("bob", "domain", "ann.example", "claimed"),
+        link("cleo", "url", "https://c", "claimed"),
+    ]
     tables_people.load_links(filled, told)
     found = told_links(filled)
     assert [(row["strength"], row["target"], row["evidence"]) for row in found["links"]] == [

@@ -80,9 +80,7 @@ def test_what_is_frozen_is_what_the_rounds_own_weights_give(filled: Store, works
     assert made[author_id("cleo")] > {a["author"]: int(a["amount"]) for a in usual["allocations"]}[author_id("cleo")]
 
 
-def test_the_weights_are_part_of_the_terms_and_do_not_follow_the_workspace(
-    filled: Store, workspace: Workspace, own: RewardsConfig
-) -> None:
+def test_the_weights_are_part_of_the_terms_and_do_not_follow_the_workspace(filled: Store, workspace: Workspace, own: RewardsConfig) -> None:
     made = new_round(filled, "r1", "10000", TOKEN, 18, weights=own)
     assert terms_of(filled, made).weights == own
     expected = round_credits(filled, terms_of(filled, made))
@@ -95,9 +93,7 @@ def test_the_weights_are_part_of_the_terms_and_do_not_follow_the_workspace(
 
 
 @pytest.mark.parametrize("options", [{}, {"cap": "50%"}], ids=["plain", "with a cap"])
-def test_a_stranger_and_the_audit_recompute_it(
-    filled: Store, workspace: Workspace, own: RewardsConfig, options: dict[str, Any]
-) -> None:
+def test_a_stranger_and_the_audit_recompute_it(filled: Store, workspace: Workspace, own: RewardsConfig, options: dict[str, Any]) -> None:
     snapshot = allocated(filled, workspace, own, **options)
     told = audit(filled, workspace, "r1")
     assert (told["findings"], told["release_compared"]) == ([], True)
