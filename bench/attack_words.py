@@ -320,7 +320,7 @@ def _owned(places: Sequence[Any], drafts: Sequence[Mapping[str, Any]], step: Map
 
 
 def through_the_distiller(workspace: Path, quick: bool) -> None:
-    with Store(workspace / ".precipitate" / "work.duckdb", read_only=True) as store:
+    with Store(workspace / ".precipitate" / "work.duckdb") as store:
         world = world_of(store)
         chosen = victims(store, world, 12 if quick else 30)
     by_post: dict[str, int] = {}

@@ -76,3 +76,24 @@ def test_teams_opt_outs_and_lists(filled: Workspace, run: Runner) -> None:
     assert out == "a stamp score of 31.5, the round asks for 40"
     assert run.json("round", "audit", "r1")["well"]
     assert json.loads((filled.rounds / "r1.json").read_text())["teams"]["duo"] == {ADDRESSES[0]: 2, ADDRESSES[1]: 1}
+
+
+def test_a_round_with_weights_of_its_own(filled: Workspace, run: Runner) -> None:
+    Path("own.toml").write_text("first_said_bp = 2000\n")
+    told = run.json("round", "new", "r1", "--token", TOKEN, "--budget", "1000", "--weights", "own.toml")
+    assert told["weights"]["weights"]["first_said_bp"] == 2000 and told["weights"]["hash"].startswith("sha256:")
+    assert run("round", "new", "r0", "--token", TOKEN, "--budget", "1000").exit_code == 0
+    assert (
+        "weights of credit of its own, sha256:"
+        in run("round", "new", "r2", "--token", TOKEN, "--budget", "1", "--weights", "own.toml").stdout
+    )
+    assert all(run("round", "allocate", name).exit_code == 0 for name in ("r1", "r0"))
+    mine, usual = (json.loads((filled.rounds / f"{name}.json").read_text(encoding="utf-8")) for name in ("r1", "r0"))
+    first = [{(c["procedure"], c["step"]): c["points"] for c in r["credits"] if c["role"] == "first_said"} for r in (mine, usual)]
+    assert first[0] and first[0] == {key: points * 2 // 7 for key, points in first[1].items()}
+    assert run.json("round", "audit", "r1")["findings"] == []
+    Path("own.toml").write_text("decay_bp = 1\n")
+    assert (
+        "the workspace's is 9000"
+        in run.json("round", "new", "r3", "--token", TOKEN, "--budget", "1", "--weights", "own.toml", code=2)["message"]
+    )

@@ -7,6 +7,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from index.records import IdentityLink
+from index.store import Store
+from index.tables_people import load_links
+from index.tables_rewards import authors
 from index.workspace import Workspace
 from tests.cli.conftest import Runner
 
@@ -43,3 +47,19 @@ def test_scores_tell_what_did_not_count(filled: Workspace, run: Runner, tmp_path
     told = run("identity", "scores", "import", str(table), "--kind", "passport")
     assert told.exit_code == 3 and "nobody here is paid at" in told.stdout
     assert run("identity", "scores", "import", str(table), "--kind", "passports").exit_code == 2
+
+
+def test_links_are_shown_and_accepted_by_a_person(filled: Workspace, run: Runner) -> None:
+    assert "No links" in run("identity", "links").stdout and "No identity scores" in run("identity", "scores", "list").stdout
+    with Store(filled.database) as store:
+        author = next(a.id for a in authors(store) if a.handle == "wrenfield")
+        said = {"told": "2024-05-01T00:00:00Z", "kind": "domain", "evidence": "https://wren.example/\x1b[31m"}
+        load_links(store, [IdentityLink(author, f"net/{s}", target=f"{s}.example", strength=s, **said) for s in ("mutual", "claimed")])  # type: ignore[arg-type]
+    shown = run("identity", "links", "wrenfield").stdout
+    assert "mutual   wrenfield@" in shown and "\x1b" not in shown
+    assert run("identity", "accept", "wrenfield", "claimed.example", "--reason", "sure").exit_code == 2
+    assert "is accepted" in run("identity", "accept", "wrenfield", "mutual.example", "--reason", "their page").stdout
+    assert [row["accepted"] for row in run.json("identity", "links")["links"]] == [False, True]
+    assert run.json("identity", "scores", "list")[0]["subject"] == "domain mutual.example"
+    assert "is taken back" in run("identity", "accept", "wrenfield", "mutual.example", "--reason", "sold it", "--back").stdout
+    assert run.json("identity", "scores", "list") == []

@@ -297,3 +297,25 @@ def _load(store: Store, body: str, version: int) -> None:
     }
     with store.transaction():
         load_records(store, SOURCE, f"2024-05-{version + 1:02d}T12:00:00Z", by_type)
+
+
+def test_a_correction_that_comes_later_stands_in_the_later_version_with_what_it_corrected() -> None:
+    """Credit for objections reads one version: what people corrected since the one before is in it (decision 0017)."""
+    bodies = (GUIDE, "In step 6 it must be after noon instead of before noon.", "I agree, that is right.", "I agree, that is right indeed.")
+    posts = [stored(body, n + 1, f"m{n}") for n, body in enumerate(bodies)]
+    posts[2:] = [replace(post, reply_to=posts[1].id) for post in posts[2:]]
+    before, after = (
+        steps_of(
+            distill_thread(
+                StoredThread(f"{SOURCE}/t/1", SOURCE, TITLE, "2024-05-01T10:00:00Z", "", "", (), None, tuple(known)),
+                "hash",
+                DistillConfig(),
+                SCORERS,
+                MODEL,
+            )
+        )
+        for known in (posts[:1], posts)
+    )
+    assert all(step["previous_text"] is None for step in before)
+    (corrected,) = [step for step in after if step["previous_text"]]
+    assert corrected["previous_text"] in {step["text"] for step in before} and corrected["text"] not in {step["text"] for step in before}

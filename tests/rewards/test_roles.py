@@ -9,23 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.config import RewardsConfig
+from index import tables_rewards
+from index.config import Config, RewardsConfig
+from index.store import Store
 from rewards.credit import Earned, earn
 from rewards.facts import Evidence, PostFacts, Question, Report, forums_own
 from rewards.moments import Moment
+from rewards.pipeline import credit
 from rewards.shapley import shapley
 from rewards.weights import shipped
-from tests.rewards.builders import author_id, cite, facts_of, post_id, procedure, stance, step
+from tests.rewards.builders import author_id, cite, facts_of, post_id, procedure, put_forum, put_procedures, stance, step
 
 WEIGHTS = RewardsConfig()
 
 
 def points(earned: Earned, *roles: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for credit in earned.credits:
-        if not roles or credit.role in roles:
-            name = credit.author.rpartition("/")[2]
-            found[name] = found.get(name, 0) + credit.points
+    for one in earned.credits:
+        if not roles or one.role in roles:
+            name = one.author.rpartition("/")[2]
+            found[name] = found.get(name, 0) + one.points
     return found
 
 
@@ -246,3 +249,16 @@ def test_who_vouches_for_everything_counts_for_little_each_time() -> None:
         return points(run(procedure(*steps), evidence=Evidence(trust=trusting(bob=10_000))), "confirmed")
 
     assert earned(5) == {"bob": 500_000} and earned(20) == {"bob": 500_000}
+
+
+def test_an_objection_is_paid_from_the_version_on_that_followed_it(store: Store) -> None:
+    objection = stance("dissent", 1, cite(2, "obi", 2, exact="That is too short."))
+    before = procedure(step(1, cite(1, "ann", 1, exact="Wait 14 days."), text="Wait 14 days."), stances=(objection,))
+    after = corrected(objection)
+    put_forum(store, after)
+    paid = []
+    for version in (before, after):
+        put_procedures(store, version)
+        credit(store, Config())
+        paid.append({c.author for c in tables_rewards.credits(store) if c.role == "objected"})
+    assert paid == [set(), {author_id("obi")}]
