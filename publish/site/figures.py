@@ -87,7 +87,7 @@ def bars(rows: Sequence[tuple[str, int]], say: str) -> Markup:
     return _svg(width, row * len(rows) + 6, "bars", say, drawn)
 
 
-def _cut(label: str, most: int = 36) -> str:
+def _cut(label: str, most: int = 32) -> str:
     text = clean(label)
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 

@@ -28,6 +28,8 @@ def words_of(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
+    if word.endswith("sses"):
+        return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 

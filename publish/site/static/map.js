@@ -39,7 +39,7 @@
       var night = getComputedStyle(document.body).backgroundColor.match(/\d+/g)[0] < 128;
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       pen.clearRect(0, 0, wide, high);
-      var radius = Math.max(1.6, Math.min(7, 2.2 * Math.sqrt(view.scale * 6)));
+      var radius = Math.max(count > 4000 ? 1.6 : 3, Math.min(8, 2.6 * Math.sqrt(view.scale * 6)));
       for (var i = 0; i < count; i++) {
         var x = data.x[i] * view.scale + view.x, y = data.y[i] * view.scale + view.y;
         if (x < -9 || y < -9 || x > wide + 9 || y > high + 9) continue;

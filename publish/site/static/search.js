@@ -2,7 +2,10 @@
 "use strict";
 (function () {
   var BLOCK = 500, SHOWN = 30;
-  function stem(word) { return word.length > 3 && word.endsWith("s") && !word.endsWith("ss") ? word.slice(0, -1) : word; }
+  function stem(word) {
+    if (word.endsWith("sses")) return word.slice(0, -2);
+    return word.length > 3 && word.endsWith("s") && !word.endsWith("ss") ? word.slice(0, -1) : word;
+  }
   function words(text) { return (text.slice(0, 2000).toLowerCase().match(/[\p{L}\p{N}]+/gu) || []).slice(0, 40); }
   function shard(word) { return "words-" + Array.from(word).slice(0, 2).map(function (c) { return c.codePointAt(0).toString(16); }).join("-"); }
   function add(scores, postings, share) {
