@@ -86,7 +86,7 @@ def derive(body: str, format: PostFormat) -> Plain:
     from index.plain_text import read_text
 
     builder = Builder()
-    {"cooked": read_html, "raw": read_markdown, "text": read_text}[format](body[:MAX_READ], builder)
+    {"cooked": read_html, "text": read_text}.get(format, read_markdown)(body[:MAX_READ], builder)
     return builder.finish(truncated=len(body) > MAX_READ)
 
 

@@ -86,7 +86,7 @@ def read_event(row: LogRow) -> ClaimEvent:
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"line {row.seq} of the log of claims cannot be read: {error!r}", WAY_OUT) from None
-    if canonical_json({"schema": EVENT_SCHEMA, "seq": row.seq, "prev": data["prev"], **asdict(event)}) != row.record:
+    if canonical_json({"schema": EVENT_SCHEMA, "seq": row.seq, "prev": data.get("prev"), **asdict(event)}) != row.record:
         raise StoreError(f"line {row.seq} of the log of claims is not written as this program writes it", WAY_OUT)
     return event
 

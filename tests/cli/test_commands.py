@@ -194,7 +194,7 @@ def test_allocating_again_says_so(round_one: Workspace, run: Runner) -> None:
 def test_exports_are_what_other_programs_take(round_one: Workspace, run: Runner, tmp_path: Path) -> None:
     sheet = run("export", "payouts", "--round", "r1").stdout_bytes
     assert sheet.startswith(b"token_type,token_address,receiver,amount,id\r\n")
-    assert sheet.count(b"\r\n") == 2
+    assert sheet.count(b"\r\n") == 1  # none after the last row: Safe's app would count one more
     assert run("export", "payouts", "--round", "r1", "--format", "merkle", "-o", str(tmp_path / "dump.json")).exit_code == 0
     dump = json.loads((tmp_path / "dump.json").read_text())
     assert dump["format"] == "standard-v1"

@@ -42,10 +42,15 @@ app(["run"], prog_name="precipitate")
 """
 
 
+def hear_ctrl_c() -> None:
+    """Whoever runs the tests in the background has switched it off for all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(script: str, cwd: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(HOME)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", script], cwd=cwd, env=environment, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen([sys.executable, "-c", script], cwd=cwd, env=environment, text=True, preexec_fn=hear_ctrl_c, **pipes)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -200,9 +201,28 @@ def test_nothing_listens_while_a_crawl_runs(bench: Bench, forum: DiscourseEmulat
 
 
 def listening() -> set[int]:
-    """Ports of this machine on which somebody listens (Linux)."""
+    """Ports on which a process that this one started listens (Linux)."""
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+    own = {link for child in children() for link in sockets(child)}
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in own}
+
+
+def children() -> list[Path]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if stat.read_text().rpartition(")")[2].split()[1] == str(os.getpid()):
+                found.append(stat.parent)
+    return found
+
+
+def sockets(process: Path) -> set[str]:
+    """Inodes of a process's sockets."""
+    found = set()
+    for handle in (process / "fd").glob("*"):
+        with suppress(OSError):
+            found.add(str(handle.readlink()).removeprefix("socket:[").rstrip("]"))
+    return found
 
 
 def test_kill_9_at_any_moment_gives_the_store_of_an_undisturbed_crawl(bench: Bench, forum: DiscourseEmulator, tmp_path: Path) -> None:

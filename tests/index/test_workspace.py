@@ -44,7 +44,7 @@ def test_inner_folders_lost_in_a_copy_are_made_again(tmp_path: Path) -> None:
 def test_second_writer_is_told_who_is_at_work(tmp_path: Path) -> None:
     made = init_workspace(tmp_path)
     with made.lock("run"):
-        with pytest.raises(Locked, match='"command": "run"') as error, Workspace(made.root).lock("add"):
+        with pytest.raises(Locked, match="being written by `precipitate run`") as error, Workspace(made.root).lock("add"):
             pass
         assert error.value.exit_code == 75
     with made.lock("add"):

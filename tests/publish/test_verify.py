@@ -83,7 +83,7 @@ def test_a_sound_release_holds_at_every_level(folder: Path) -> None:
     assert told.sound, findings(told)
     assert set(states(told).values()) == {"ok"}
     assert told.levels[3].checked["quotes"] > 50
-    assert told.levels[4].checked["files"] == 7
+    assert told.levels[4].checked["files"] == 8
     json.dumps(told.value())
 
 
@@ -120,7 +120,7 @@ def test_one_changed_byte_anywhere_is_found_and_named(tmp_path: Path) -> None:
         found = [f for f in findings(verify(folder, Means(deepest=2))) if f.file == name]
         assert found, (name, at)
         if name not in (SIGNED, "log.jsonl"):
-            assert any(covers(f.where, at) for f in found), (name, at, found)
+            assert any(covers(f.where, at) or f.what == "it is not a manifest" for f in found), (name, at, found)
         path.write_bytes(data)
     assert verify(folder, Means(deepest=2)).sound
 
