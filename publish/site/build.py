@@ -146,7 +146,9 @@ def _topics(procedures: Sequence[Mapping[str, Any]]) -> list[Topic]:
 
 def _name(rows: Sequence[Mapping[str, Any]], common: Mapping[str, int]) -> str:
     """Up to three words that most of these titles share and others lack; failing that, the shortest title."""
-    counts = Counter(word for row in rows for word in set(words_of(row["title"])) if len(word) > 2 and word not in _STOP and not word.isdecimal())
+    counts = Counter(
+        word for row in rows for word in set(words_of(row["title"])) if len(word) > 2 and word not in _STOP and not word.isdecimal()
+    )
     scored = sorted(counts, key=lambda word: (-counts[word] * counts[word] / common[word], word))
     best = [word for word in scored if counts[word] * 3 >= len(rows)][:3]
     title = min((clean(row["title"]) for row in rows), key=lambda title: (len(title), title))
