@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 Earn = Callable[[Sequence[Row], Sequence[Row], Config], list[dict[str, Any]]]  # procedures, evidence → author, step, role, points…
 Settle = Callable[[Sequence[Row], Config], list[dict[str, Any]]]
 Texts = Callable[[Sequence[str]], dict[str, str]]  # post ids → masked plain text of those that are held
-CREDITED = ("author", "procedure", "version_id", "step", "role", "points", "post")  # what a credit comes to; `why` is told in words
+CREDITED = ("author", "procedure", "version_id", "step", "role", "points", "post")
 BATCH = 500  # posts asked for at once
 ODD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
@@ -244,8 +244,8 @@ def _check_credits(folder: Path, procedures: Sequence[Row], config: Config, earn
     """Credits are what procedures, evidence and shares give, to the point."""
     evidence, told = list(records(folder, "evidence.jsonl")), list(records(folder, "credits.jsonl"))
     try:
-        made = {tuple(credit[key] for key in CREDITED) for credit in earn(procedures, evidence, config)}
-        held = {tuple(row[key] for key in CREDITED): number for number, row in enumerate(told, 1)}
+        made = {_comes_to(credit) for credit in earn(procedures, evidence, config)}
+        held = {_comes_to(row): number for number, row in enumerate(told, 1)}
         beside = receipts_beside(evidence, records(folder, "reports.jsonl"), procedures)
     except ODD as error:
         level.add("credits.jsonl", "", f"it cannot be recomputed: {type(error).__name__} {error}"[:200])
@@ -264,6 +264,11 @@ def _check_credits(folder: Path, procedures: Sequence[Row], config: Config, earn
     for number, row in enumerate(told, 1):
         if problem := _receipt_problem(row, known, beside):
             level.add("credits.jsonl", f"line {number}", problem)
+
+
+def _comes_to(credit: Row) -> tuple[Any, ...]:
+    """What has to follow: all of a credit, and its reason; that of likes counts some which the evidence leaves out."""
+    return (*(credit[key] for key in CREDITED), "" if credit["role"] == "liked" else credit["why"])
 
 
 RECEIPT = {"start": "start", "end": "end", "exact": "quote", "permalink": "permalink", "created": "created"}
