@@ -164,25 +164,30 @@ def _history(terms: Terms, inputs: Inputs, by_account: Mapping[str, int], units:
 
 
 def count(terms: Terms, inputs: Inputs, unit_of: Mapping[str, str]) -> tuple[Votes, tuple[str | None, ...]]:
-    """Votes by payee and voter, and for each ballot why it does not count."""
-    votes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    """Votes by payee and voter, and for each ballot why it does not count.
+
+    Under `verified` a vote for any account of an identity counts for the identity, and what trust takes off is rounded once
+    for each voter and payee: else who splits their accounts could choose which votes count.
+    """
+    votes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))  # at scale 10,000
+    units = set(unit_of.values())
     verdicts: list[str | None] = []
     for ballot in inputs.ballots:
         voter = inputs.persons.get(ballot.voter, ballot.voter)
         known = ballot.voter in inputs.persons or ballot.voter in inputs.persons.values() or ballot.trust_bp is not None
+        payee = inputs.persons.get(ballot.author, "") if terms.verified else ballot.author
         reason = None
         if voter == inputs.persons.get(ballot.author, ballot.author):
             reason = "for oneself"
-        elif ballot.author not in unit_of:
+        elif payee not in units:
             reason = "for an account without credit or identity"
         elif terms.verified and not known:
             reason = "of a voter without identity"
         verdicts.append(reason)
         if reason is None:
             voter = voter if terms.verified else ballot.voter
-            amount = ballot.amount if ballot.trust_bp is None else ballot.amount * ballot.trust_bp // 10_000
-            votes[unit_of[ballot.author]][voter] += amount
-    return votes, tuple(verdicts)
+            votes[payee][voter] += ballot.amount * (10_000 if ballot.trust_bp is None else ballot.trust_bp)
+    return {payee: {voter: amount // 10_000 for voter, amount in given.items()} for payee, given in votes.items()}, tuple(verdicts)
 
 
 def _basis(terms: Terms, points: Mapping[str, int], earlier: Sequence[Earlier]) -> Mapping[str, int]:

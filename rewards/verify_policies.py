@@ -64,29 +64,29 @@ def _verify_units(snapshot: Mapping[str, Any], units: Mapping[str, Mapping[str, 
 
 def _verify_votes(policy: Mapping[str, Any], units: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     persons, findings = policy["persons"], []
-    paid = {account for unit in units.values() for account in unit["accounts"]}
+    verified = policy["terms"]["verified"]
     for vote in policy["votes"]:
         voter, author = vote["voter"], vote["author"]
         own = persons.get(voter, voter) == persons.get(author, author)
         known = vote["trust_bp"] is not None or voter in persons or voter in persons.values()
-        counts = not own and author in paid and (known or not policy["terms"]["verified"])
+        paid = (persons.get(author) if verified else author) in units
+        counts = not own and paid and (known or not verified)
         if counts != (vote["aside"] is None):
             findings.append(f"the vote of {voter} for {author} {'counts' if counts else 'does not count'}, the round says otherwise")
     return findings
 
 
 def _weights(policy: Mapping[str, Any], units: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    unit_of = {account: name for name, unit in units.items() for account in unit["accounts"]}
     if policy["terms"]["policy"] == "proportional":
         return _points(policy, units)
-    table: Table = {name: {} for name in units}
+    table: Table = {name: {} for name in units}  # ten thousandths of base units at first, since trust is in basis points
     for vote in policy["votes"]:
         if vote["aside"] is None:
             voter = policy["persons"].get(vote["voter"], vote["voter"]) if policy["terms"]["verified"] else vote["voter"]
-            amount = int(vote["amount"]) if vote["trust_bp"] is None else int(vote["amount"]) * vote["trust_bp"] // 10_000
-            row = table[unit_of[vote["author"]]]
-            row[voter] = row.get(voter, 0) + amount
-    found = FORMULAS[policy["terms"]["policy"]](table, policy["terms"])
+            row = table[_unit(policy, vote["author"])]
+            row[voter] = row.get(voter, 0) + int(vote["amount"]) * (10_000 if vote["trust_bp"] is None else vote["trust_bp"])
+    whole = {name: {voter: amount // 10_000 for voter, amount in row.items()} for name, row in table.items()}
+    found = FORMULAS[policy["terms"]["policy"]](whole, policy["terms"])
     return {name: found.get(name, 0) for name in units}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from index.errors import MoneyError, UnknownName, UsageError
 from rewards import formulas
-from rewards.compare import split_attack
+from rewards.compare import split_account, split_attack
 from rewards.formulas import ROOT, integer_root, power
 from rewards.limits import Earlier, balanced, fill, fresh_points, recent_points, tilted
 from rewards.policies import POLICIES, VOTING, Ballot, Inputs, Terms, notes, parse_terms, share, warnings
@@ -166,6 +166,18 @@ def test_votes_that_do_not_count_are_told() -> None:
     trusted = [Ballot("0xC", "b", 4, "x", 10_000), Ballot("0xD", "b", 8, "x", 5000)]
     (unit,) = share(Terms("quadratic", verified=True), Inputs({"b": 1}, trusted, {"b": "0xB"}), 10).units
     assert unit.weight == 8 * ROOT**2  # two votes of four
+
+
+def test_votes_for_any_account_of_a_person_count_for_the_person() -> None:
+    """Else who splits chooses which votes count, and under cluster fewer votes can weigh more."""
+    persons = {name: f"0x{name}" for name in "abc"}
+    ballots = [Ballot("a", "b", 1, "x"), Ballot("a", "c", 1, "x"), Ballot("c", "a", 1, "x"), Ballot("c", "b", 10**18, "x", 3_333)]
+    inputs = Inputs(dict.fromkeys("abc", 1), ballots, persons)
+    for policy in POLICIES:
+        whole = share(Terms(policy, verified=True), inputs, 1)
+        for account in "abc":
+            parts = share(Terms(policy, verified=True), split_account(inputs, account), 1)
+            assert [(u.name, u.weight, u.amount) for u in parts.units] == [(u.name, u.weight, u.amount) for u in whole.units], policy
 
 
 def test_ten_voters_for_one_gain_under_quadratic_and_not_once_verified() -> None:
