@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from index import vectors
+from index.current import MANIFEST, current_local
 from index.errors import StoreError
-from index.snapshot import FILE, Snapshot, current_release
+from index.snapshot import FILE, Snapshot
 from index.workspace import Workspace
 from publish import __version__
 from publish.exports import read_records
@@ -21,10 +22,11 @@ ROUND_SCHEMA = "precipitate/round/"
 @contextmanager
 def open_site(workspace: Workspace, title: str) -> Iterator[tuple[SiteData, tuple[Sequence[str], Any]]]:
     """The data of all pages, and the goals' unit vectors (ids, rows)."""
-    release = current_release(workspace)
-    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
-    goals = vectors.load(release / "local", "goals")
-    with Snapshot(release / "local" / FILE) as snapshot:
+    local = current_local(workspace)
+    release = local.parent
+    manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
+    goals = vectors.load(local, "goals")
+    with Snapshot(local / FILE) as snapshot:
         data = SiteData(
             title=title,
             root=manifest["root"],

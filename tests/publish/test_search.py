@@ -175,7 +175,7 @@ def test_a_score_is_what_it_is_said_to_be(folder: Path, encoder: None) -> None:
     words = dict(searcher._words.scores(telling_words(QUESTION), 100))
     assert len(ranked) > 5
     for entry in ranked:
-        share = 1000 * words.get(entry.id, 0) // max(words.values())
+        share = 3000 * words.get(entry.id, 0) // max(words.values())
         assert entry.score == (2 * entry.goal_bp + 3 * entry.passage_bp) // 5 + share
         assert entry.passage in searcher.facets.citing and entry.id in searcher.facets.citing[entry.passage]
     assert ranked == sorted(ranked, key=lambda entry: (-entry.score, entry.id))
