@@ -27,6 +27,7 @@ from typing import Any
 from distill.pipeline import distill
 from index import CODE_VERSION
 from index.config import Config
+from index.current import LOCAL
 from index.records import Tombstone
 from index.snapshot import Snapshot
 from index.store import Store
@@ -34,7 +35,7 @@ from index.tables_discussion import load_records
 from index.tables_private import refresh_masks
 from index.workspace import Workspace, find_workspace
 from publish.merge import merge
-from publish.release import LOCAL, release
+from publish.release import release
 from publish.verify import Means, verify
 from publish.verify_bytes import records
 from rewards.pipeline import credit

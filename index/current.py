@@ -60,4 +60,5 @@ def is_newer(schema: object, ours: str) -> bool:
     """Whether a schema such as "precipitate/release/3" is a later one than ours."""
     kind, _, number = str(schema).rpartition("/")
     known, _, own = ours.rpartition("/")
-    return kind == known and number.isdecimal() and int(number[:9]) > int(own)
+    numbers = number.isdecimal() and own.isdecimal()
+    return kind == known and numbers and int(number[:9]) > int(own[:9])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from index import facets, lexical, vectors
 from index.config import Config
 from index.embed import DIMENSIONS, PACKAGED, PACKAGED_SHA256
+from index.errors import UsageError
 from index.facets import NO_FILTERS, Facets, Filters
 from index.snapshot import goal_vectors
 from index.store import Store, canonical_json
@@ -144,8 +145,17 @@ def span_of(passage_id: str) -> Span:
 
 
 def search(folder: Path, query: str, k: int, config: Config, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
-    """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded."""
+    """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded.
+    Raises UsageError where nothing was asked."""
+    must_ask(query)
     return Searcher(folder, config.distill.model).search(query, k, words_only, filters)
+
+
+def must_ask(text: str) -> None:
+    if not text.strip():
+        raise UsageError(
+            "nothing was asked", 'say what you want in a few words, such as "apply for a grant"; `precipitate list` shows all SOPs'
+        )
 
 
 class Searcher:

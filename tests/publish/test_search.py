@@ -18,6 +18,7 @@ from index.search import Hit, Searcher, build_search, search, telling_words
 from index.snapshot import FILE, build_snapshot
 from index.store import Store
 from index.workspace import Workspace
+from publish.plan import plan
 from tests.publish import toy
 
 QUESTION = "how do I apply for a small grant"
@@ -194,9 +195,17 @@ def test_an_answer_needs_words_or_meaning(folder: Path, monkeypatch: pytest.Monk
     assert {hit.id for hit in search(folder, QUESTION, 50, Config())} == {hit.id for hit in by_words(folder, QUESTION, 50)}
 
 
-@pytest.mark.parametrize("query", ["", "   ", "?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
+@pytest.mark.parametrize("query", ["?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
 def test_nothing_for_nothing(folder: Path, query: str) -> None:
     assert by_words(folder, query) == []
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n\t"])
+def test_whoever_asks_nothing_is_told_how_to_ask(folder: Path, query: str) -> None:
+    for ask in (by_words, lambda _, text: plan(Searcher(folder, Config().distill.model), text)):
+        with pytest.raises(UsageError, match="nothing was asked") as told:
+            ask(folder, query)
+        assert "a few words" in told.value.way_out
 
 
 def test_common_words_find_nothing_by_themselves(folder: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from nacl.signing import VerifyKey
 
 from index.config import Config
+from index.current import MANIFEST
 from index.errors import StoreError
 from index.snapshot import open_current
 from index.store import Store, canonical_json
@@ -24,7 +25,7 @@ from publish.bodies import FILE as BODIES
 from publish.findings import Finding
 from publish.keys import did_of, make_key, public_of, release_key
 from publish.log import START, check_lines, line_hash, read_log
-from publish.release import MANIFEST, dress, release, sign, write_lines, write_manifest
+from publish.release import dress, release, sign, write_lines, write_manifest
 from publish.signed import FILE as SIGNED
 from publish.signed import PIECE
 from publish.targets import opened, unzip, zip_release
