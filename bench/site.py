@@ -64,9 +64,15 @@ class Made:
         for n in range(1, 9):
             text = " ".join([chance.choice(VERBS), "the", *chance.choices(THINGS, k=7), "before", chance.choice(THINGS), "closes"])
             cited = {"role": "states", "author": f"made:h/u/{number * 3 % 5000}", "handle": f"person{number * 3 % 5000}", "exact": text}
-            cited |= {"permalink": f"https://made.example/t/{number}/{n}", "created": "2025-05-01T10:00:00Z", "thread": f"t{number}"}
+            cited |= {
+                "permalink": f"https://made.example/t/{number}/{n}",
+                "created": "2025-05-01T10:00:00Z",
+                "thread": f"t{number}",
+                "number": n,
+            }
+            again = {**cited, "role": "confirms", "exact": f"Yes: {text}", "number": n + 20}
             step = {"n": n, "text": text, "previous_text": None, "actor": None, "condition": None, "optional": False, "flags": []}
-            steps.append(step | {"citations": [cited, cited], "support": n % 3, "dissent": n % 2})
+            steps.append(step | {"citations": [cited, again], "support": n % 3, "dissent": n % 2})
         record = {
             "id": f"sop-{number:05}",
             "version": 1,

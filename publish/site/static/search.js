@@ -8,6 +8,7 @@
   }
   function words(text) { return (text.slice(0, 2000).toLowerCase().match(/[\p{L}\p{N}]+/gu) || []).slice(0, 40); }
   function shard(word) { return "words-" + Array.from(word).slice(0, 2).map(function (c) { return c.codePointAt(0).toString(16); }).join("-"); }
+  function known(word) { return Object.prototype.hasOwnProperty.call(precipitate.got[shard(word)] || {}, word); }
   function add(scores, postings, share) {
     for (var i = 0; i < postings.length; i += 2) scores.set(postings[i], (scores.get(postings[i]) || 0) + postings[i + 1] * share);
   }
@@ -17,7 +18,7 @@
     if (!left) { done(scores); return; }
     asked.forEach(function (word, place) {
       precipitate.load(shard(stem(word)), function (found) {
-        var exact = found && Object.prototype.hasOwnProperty.call(found, stem(word)) ? found[stem(word)] : null;
+        var exact = known(stem(word)) ? found[stem(word)] : null;
         if (exact) add(scores, exact, 1);
         else if (found && place === asked.length - 1 && word.length > 2) {
           Object.keys(found).filter(function (other) { return other.startsWith(word); }).slice(0, 20)
@@ -28,25 +29,36 @@
     });
   }
   function show(asked, ranked, total) {
-    var list = document.getElementById("hits"), said = document.getElementById("said");
+    var stems = asked.map(stem).filter(known), list = document.getElementById("hits"), said = document.getElementById("said");
     list.replaceChildren();
     said.textContent = !asked.length ? "" : total ? total.toLocaleString() + (total === 1 ? " SOP" : " SOPs") : "Nothing has these words.";
     var blocks = Array.from(new Set(ranked.map(function (hit) { return Math.floor(hit[0] / BLOCK); }))), left = blocks.length;
     blocks.forEach(function (block) {
-      precipitate.load("sops-" + block, function () { if (--left === 0) fill(list, ranked); });
+      precipitate.load("sops-" + block, function () { if (--left === 0) fill(list, ranked, stems); });
     });
   }
-  function fill(list, ranked) {
+  // The words that were asked for stand out; what a text holds stays text.
+  function marked(into, text, asked) {
+    text.split(/([\p{L}\p{N}]+)/u).forEach(function (part, place) {
+      if (place % 2 && asked.indexOf(stem(part.toLowerCase())) >= 0) {
+        var bold = document.createElement("b");
+        bold.textContent = part;
+        into.append(bold);
+      } else into.append(part);
+    });
+  }
+  function fill(list, ranked, asked) {
     list.replaceChildren.apply(list, ranked.map(function (hit) {
       var row = (precipitate.got["sops-" + Math.floor(hit[0] / BLOCK)] || [])[hit[0] % BLOCK];
       var item = document.createElement("li");
       if (!row) return item;
-      var link = document.createElement("a"), facts = document.createElement("p");
+      var link = document.createElement("a"), first = document.createElement("p"), facts = document.createElement("p");
       link.href = "sops/" + encodeURIComponent(row[0]) + ".html";
-      link.textContent = row[1];
+      marked(link, row[1], asked);
+      marked(first, row[4], asked);
       facts.className = "facts";
       facts.textContent = row[2] + " steps · " + row[3] + (row[3] === 1 ? " author" : " authors");
-      item.append(link, facts);
+      item.append(link, first, facts);
       return item;
     }));
   }
