@@ -145,9 +145,11 @@ def main() -> None:
                 report = build_site(data, vectors, folder, lambda *_: None)
         else:
             report = made_up(arguments.procedures, folder)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        peak, processor = used.ru_maxrss / 1e6, used.ru_utime + used.ru_stime
         print(
-            f"{report.procedures:,} SOPs: {time.monotonic() - began:.1f} s, {report.files:,} files, {report.bytes / 1e6:.1f} MB, peak {peak:.2f} GB"
+            f"{report.procedures:,} SOPs: {time.monotonic() - began:.1f} s, {processor:.1f} of the processor, {report.files:,} files, "
+            f"{report.bytes / 1e6:.1f} MB, peak {peak:.2f} GB"
         )
         browse(folder, arguments.question)
 

@@ -20,7 +20,7 @@ from index.errors import StoreError, UsageError
 from publish.site import figures
 from publish.site.data import ROLES, Person, Round, SiteData, place, round_of, safe_link, same_words, short, thread_links, tokens
 from publish.site.layout import SIZE, layout
-from publish.site.words import Words, put, title_files, words_of
+from publish.site.words import COMMON, Words, put, title_files, words_of
 from publish.text import clean
 
 MARK = ".precipitate-site"  # what tells a folder of ours from one that must not be overwritten
@@ -193,7 +193,7 @@ def _write_home(site: _Site, vectors: Any) -> None:
         "index.html", "home.html", counts=counts, supported=supported, together=together, topics=site.topics[:14], people=_top(site, 8),
         picture=_picture(site, vectors),
     )  # fmt: skip
-    site.page("search.html", "search.html")
+    site.page("search.html", "search.html", common=sorted(COMMON))
     site.page("about.html", "about.html")
 
 

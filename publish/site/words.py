@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from index.search import COMMON
+from index.search import COMMON as COMMON_WORDS
 from publish.text import clean
 
 BLOCK = 500  # SOPs in one file of titles
@@ -34,7 +34,7 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
-_COMMON = frozenset(map(stem, COMMON))
+COMMON = frozenset(map(stem, COMMON_WORDS))  # what every question has: in no file of words, and not asked for
 
 
 def shard(word: str) -> str:
@@ -52,7 +52,7 @@ def counts_of(record: Mapping[str, Any]) -> Counter[str]:
         found.update(words_of(step["text"]))
         if found.total() > MOST_WORDS:
             break
-    return Counter({word: count for word, count in found.items() if word not in _COMMON})
+    return Counter({word: count for word, count in found.items() if word not in COMMON})
 
 
 class Words:

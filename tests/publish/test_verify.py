@@ -182,6 +182,14 @@ def test_pieces_tell_where_a_large_file_was_changed(folder: Path, workspace: Wor
     assert any(f.where == f"bytes {PIECE:,} to {2 * PIECE - 1:,}" for f in findings(verify(folder, MEANS)))
 
 
+def test_of_a_cut_file_only_what_is_there_is_pointed_at(folder: Path) -> None:
+    path = folder / "release.car"
+    path.write_bytes(path.read_bytes()[: PIECE // 2])
+    found = [f for f in findings(verify(folder, MEANS)) if f.file == "release.car"]
+    assert "cut off" in found[0].what
+    assert [f.where for f in found if f.where.startswith("bytes")] == [f"bytes 0 to {PIECE // 2 - 1:,}"]
+
+
 # --- signatures and the log -----------------------------------------------------------------------------------------
 
 

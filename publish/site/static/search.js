@@ -1,7 +1,7 @@
 // Adds up weights that were worked out when the site was made; loads only the words that are asked for.
 "use strict";
 (function () {
-  var BLOCK = 500, SHOWN = 30;
+  var BLOCK = 500, SHOWN = 30, common = [];
   function stem(word) {
     if (word.endsWith("sses")) return word.slice(0, -2);
     return word.length > 3 && word.endsWith("s") && !word.endsWith("ss") ? word.slice(0, -1) : word;
@@ -12,6 +12,7 @@
   function add(scores, postings, share) {
     for (var i = 0; i < postings.length; i += 2) scores.set(postings[i], (scores.get(postings[i]) || 0) + postings[i + 1] * share);
   }
+  function telling(word) { return common.indexOf(stem(word)) < 0; }
   // The last word may be unfinished: words that begin with it count half.
   function gather(asked, done) {
     var scores = new Map(), left = asked.length;
@@ -31,7 +32,7 @@
   function show(asked, ranked, total) {
     var stems = asked.map(stem).filter(known), list = document.getElementById("hits"), said = document.getElementById("said");
     list.replaceChildren();
-    said.textContent = !asked.length ? "" : total ? total.toLocaleString() + (total === 1 ? " SOP" : " SOPs") : "Nothing has these words.";
+    said.textContent = !asked.length ? (document.getElementById("q").value.trim() && "Ask for something with a word of its own.") : total ? total.toLocaleString() + (total === 1 ? " SOP" : " SOPs") : "Nothing has these words.";
     var blocks = Array.from(new Set(ranked.map(function (hit) { return Math.floor(hit[0] / BLOCK); }))), left = blocks.length;
     blocks.forEach(function (block) {
       precipitate.load("sops-" + block, function () { if (--left === 0) fill(list, ranked, stems); });
@@ -64,7 +65,7 @@
   }
   var turn = 0;
   function search(text) {
-    var asked = words(text), mine = ++turn;
+    var asked = words(text).filter(telling), mine = ++turn;
     gather(asked, function (scores) {
       if (mine !== turn) return;
       var all = Array.from(scores.entries()).sort(function (a, b) { return b[1] - a[1] || a[0] - b[0]; });
@@ -73,6 +74,7 @@
   }
   document.addEventListener("DOMContentLoaded", function () {
     var input = document.getElementById("q"), wait = 0;
+    common = input.form.dataset.common.split(" ");
     input.value = new URLSearchParams(location.search).get("q") || "";
     input.addEventListener("input", function () { clearTimeout(wait); wait = setTimeout(function () { search(input.value); }, 120); });
     input.form.addEventListener("submit", function (event) { event.preventDefault(); search(input.value); });
