@@ -1753,6 +1753,9 @@ def key_new(
 def site(
     folder: Annotated[Path, typer.Argument(help="Folder to write: a new or an empty one, or a site made before.")] = Path("site"),
     title: Annotated[str, typer.Option("--title", help="What the site is called.")] = "precipitate",
+    agents: Annotated[
+        bool, typer.Option("--agents", help="With llms.txt and an .sop.md for each SOP, for agents that read the web.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -1767,7 +1770,7 @@ def site(
     from publish.site.open import open_site
 
     workspace = here()
-    with reporting(quiet) as progress, open_site(workspace, title) as (data, vectors):
+    with reporting(quiet) as progress, open_site(workspace, title, agents) as (data, vectors):
         report = build_site(data, vectors, folder, progress)
     text = f"wrote {report.path}: {report.procedures:,} SOPs in {report.files:,} files, {report.bytes / 1e6:.1f} MB\nnext: open {report.path / 'index.html'}\n"
     emit(as_json, as_value(report), text)

@@ -334,6 +334,10 @@ class Snapshot:
             found.setdefault((post, start, stop), []).append(procedure)
         return found
 
+    def nameless(self) -> set[str]:
+        """Accounts whose name is shown nowhere, since they opted out (or none was ever told)."""
+        return {author for (author,) in self.store.execute("SELECT id FROM authors WHERE handle = ''")}
+
     def uncredited(self) -> list[dict[str, Any]]:
         return [json.loads(text) for (text,) in self.store.execute("SELECT record FROM uncredited")]
 

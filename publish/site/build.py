@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import StoreError, UsageError
+from publish import skills
 from publish.site import figures
 from publish.site.data import ROLES, Person, Round, SiteData, place, round_of, safe_link, same_words, short, thread_links, tokens
 from publish.site.layout import SIZE, layout
@@ -110,7 +111,9 @@ class _Site:
             "person": self._person_page,
             "role": lambda role: ROLES.get(role, role),
         }
-        self.environment.globals |= {"site": {"title": data.title, "root": data.root, "until": data.until, "made_by": data.made_by}}
+        self.environment.globals |= {
+            "site": {"title": data.title, "root": data.root, "until": data.until, "made_by": data.made_by, "agents": data.agents}
+        }
 
     def _person_page(self, author: str) -> str:
         person = self.data.people.get(author)
@@ -320,6 +323,17 @@ def _write_map(site: _Site, vectors: tuple[Sequence[str], Any]) -> None:
     site.page("map.html", "map.html", count=len(shown), topics=site.topics)
 
 
+def _write_agents(site: _Site, vectors: Any) -> None:
+    """What agents read of a site: llms.txt at its root, and an .sop.md for each SOP."""
+    if not site.data.agents:
+        return
+    heads = []
+    for record in site.data.records():
+        heads.append(skills.head_of(record))
+        site.file(f"{heads[-1][0]}.sop.md", skills.agent_sop(record))
+    site.file("llms.txt", skills.llms_index(heads))
+
+
 PAGES: tuple[Callable[[_Site, Any], None], ...] = (
     _write_static,
     _write_home,
@@ -329,6 +343,7 @@ PAGES: tuple[Callable[[_Site, Any], None], ...] = (
     _write_rounds,
     _write_sources,
     _write_map,
+    _write_agents,
 )
 
 

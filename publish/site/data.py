@@ -52,6 +52,7 @@ class SiteData:
     snapshot: Snapshot
     credits: Sequence[Mapping[str, Any]]
     rounds: Sequence[Mapping[str, Any]]
+    agents: bool = False  # with llms.txt and the .sop.md files that it links to
     procedures: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Person] = field(default_factory=dict)
     inventory: Mapping[str, Any] = field(default_factory=dict)

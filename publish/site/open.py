@@ -17,16 +17,18 @@ from publish.exports import read_records
 from publish.site.data import SiteData
 
 ROUND_SCHEMA = "precipitate/round/"
+UNNAMED = "(opted out)"
 
 
 @contextmanager
-def open_site(workspace: Workspace, title: str) -> Iterator[tuple[SiteData, tuple[Sequence[str], Any]]]:
+def open_site(workspace: Workspace, title: str, agents: bool = False) -> Iterator[tuple[SiteData, tuple[Sequence[str], Any]]]:
     """The data of all pages, and the goals' unit vectors (ids, rows)."""
     local = current_local(workspace)
     release = local.parent
     manifest = json.loads((release / MANIFEST).read_text(encoding="utf-8"))
     goals = vectors.load(local, "goals")
     with Snapshot(local / FILE) as snapshot:
+        nameless = snapshot.nameless()
         data = SiteData(
             title=title,
             root=manifest["root"],
@@ -34,9 +36,16 @@ def open_site(workspace: Workspace, title: str) -> Iterator[tuple[SiteData, tupl
             until=manifest.get("until") or "",
             snapshot=snapshot,
             credits=read_records(release, "credits.jsonl"),
-            rounds=_rounds(workspace),
+            rounds=[_without_names(each, nameless) for each in _rounds(workspace)],
+            agents=agents,
         )
         yield data, (goals.ids, goals.rows())
+
+
+def _without_names(raw: dict[str, Any], nameless: set[str]) -> dict[str, Any]:
+    """A round is a record of money and stays; whoever opted out since is named in it no more."""
+    rows = [{**row, "handle": UNNAMED} if row["author"] in nameless else row for row in raw["allocations"]]
+    return {**raw, "allocations": rows}
 
 
 def _rounds(workspace: Workspace) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def site(demo: Path, command: Command, tmp_path_factory: pytest.TempPathFactory)
         ["identity", "import", str(Path(__file__).parents[2] / "docs" / "demo" / "payees.csv")],
         ["round", "new", "r1", "--budget", "10000", "--token", "native"],
         ["round", "allocate", "r1"],
-        ["site", "public", "--title", "Harbourside", "--json"],
+        ["site", "public", "--title", "Harbourside", "--agents", "--json"],
     ):
         done = command(*line, cwd=workspace)
         assert done.returncode in (0, 3), done.stderr
@@ -85,6 +85,12 @@ def test_every_link_leads_somewhere_and_nothing_comes_from_elsewhere(site: Path)
                 continue
             assert not re.match(r"[a-z]+:|//", url), (path, url)
             assert (path.parent / url.partition("#")[0].partition("?")[0]).is_file(), (path, url)
+
+
+def test_agents_find_every_sop_from_the_root(site: Path) -> None:
+    named = re.findall(r"\]\((sop-\w+\.sop\.md)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    assert sorted(named) == sorted(f"{path.stem}.sop.md" for path in (site / "sops").iterdir()) != []
+    assert all((site / name).read_text(encoding="utf-8").startswith("# sop-") for name in named)
 
 
 def test_every_sop_has_a_page_with_its_quotes_and_dissent(site: Path, demo: Path) -> None:
@@ -294,6 +300,27 @@ def test_words_are_found_where_they_stand() -> None:
     grants = json.loads(files[f"data/words-{words.shard('grant')}.js"].partition(",")[2].rstrip(");\n"))
     assert grants["grant"][0] == 0
     assert not any('"the"' in text or '"for"' in text for text in files.values()), "common words answer nothing"
+
+
+def test_who_opted_out_is_in_no_page(demo: Path, command: Command, tmp_path: Path) -> None:
+    """Nor in the round that was allocated before."""
+    import shutil
+
+    workspace = tmp_path / "round"
+    shutil.copytree(demo, workspace, symlinks=True)
+    for line in (
+        ["round", "new", "r1", "--budget", "10000", "--token", "native"],
+        ["round", "allocate", "r1"],
+        ["optout", "add", "wrenfield", "--reason", "asked"],
+        ["run", "--quiet"],
+        ["site", "public", "--agents"],
+    ):
+        done = command(*line, cwd=workspace)
+        assert done.returncode == 0, (line, done.stderr)
+    files = [path for path in (workspace / "public").rglob("*") if path.is_file()]
+    assert [path.name for path in files if "wrenfield" in path.read_text(encoding="utf-8")] == []
+    (round_page,) = (workspace / "public" / "rounds").iterdir()
+    assert "(opted out)" in round_page.read_text(encoding="utf-8")
 
 
 def test_an_empty_workspace_has_a_site(tmp_path: Path, command: Command) -> None:
