@@ -1,6 +1,6 @@
 """Search over a release: words (BM25) and meaning (vectors) of procedures and of the passages they cite, in one score.
 
-A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a little for words in
+A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a share for words in
 common: which of many ways of fusing was measured best, rank fusion among them, is in docs/decisions/0024-search.md.
 Integers, ties by id, so that one release answers alike everywhere up to the rounding of its vectors. Whoever asks again
 and again keeps a Searcher; nothing of it opens a database or loads torch.

@@ -170,7 +170,7 @@ def test_hostile_questions_are_answered(folder: Path, encoder: None, query: str)
 
 
 def test_a_score_is_what_it_is_said_to_be(folder: Path, encoder: None) -> None:
-    """Two fifths of the goal's cosine, three of the nearest passage's, and up to 1,000 for words; ties by id."""
+    """Two fifths of the goal's cosine, three of the nearest passage's, and up to 3,000 for words; ties by id."""
     searcher = Searcher(folder, Config().distill.model)
     ranked = searcher.rank(QUESTION)
     words = dict(searcher._words.scores(telling_words(QUESTION), 100))
