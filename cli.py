@@ -121,11 +121,11 @@ def snapshot() -> Snapshot:
 
 
 def searcher() -> Searcher:
+    from index.current import current_local
     from index.search import Searcher
-    from index.snapshot import current_release
 
     workspace = here()
-    return Searcher(current_release(workspace) / "local", workspace.config().distill.model)
+    return Searcher(current_local(workspace), workspace.config().distill.model)
 
 
 def sop_ids(incomplete: str) -> list[str]:
@@ -400,14 +400,14 @@ def search(
     SOPs of the current release that answer a question, each with the words that answer best. Of one filter any value may
     hold, of different ones all must.
     """
+    from index.current import current_local
     from index.facets import Filters
     from index.search import search as find
-    from index.snapshot import current_release
     from publish.show import render_hits
 
     workspace = here()
     filters = Filters(source or (), author or (), since, until, status or (), tag or ())
-    hits = find(current_release(workspace) / "local", query, k, workspace.config(), lexical, filters)
+    hits = find(current_local(workspace), query, k, workspace.config(), lexical, filters)
     emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query, bold=colours()))
 
 
@@ -1475,7 +1475,7 @@ Exported = list[tuple[str, str | bytes]]
 
 
 def _procedures_files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
-    from index.snapshot import current_release
+    from index.current import current_release
     from publish.exports import export_procedures
 
     return export_procedures(current_release(here()), form)
@@ -1483,7 +1483,7 @@ def _procedures_files(form: str, name: str | None, ids: Path | None, batch: int 
 
 def _credits(name: str | None) -> list[dict[str, Any]]:
     """Credit records of a round, or of the current release."""
-    from index.snapshot import current_release
+    from index.current import current_release
     from publish.exports import read_records
     from rewards.rounds import read_round
 
@@ -1523,8 +1523,8 @@ def _agent_files(kind: str) -> Callable[[str, str | None, Path | None, int | Non
     """SOPs as files for agents, of one kind; each kind has one format, named like it."""
 
     def files(form: str, name: str | None, ids: Path | None, batch: int | None) -> Exported:
+        from index.current import current_release
         from index.errors import UnknownName
-        from index.snapshot import current_release
         from publish import jsonld, skills
         from publish.exports import read_records
 
@@ -1753,6 +1753,9 @@ def key_new(
 def site(
     folder: Annotated[Path, typer.Argument(help="Folder to write: a new or an empty one, or a site made before.")] = Path("site"),
     title: Annotated[str, typer.Option("--title", help="What the site is called.")] = "precipitate",
+    agents: Annotated[
+        bool, typer.Option("--agents", help="With llms.txt and an .sop.md for each SOP, for agents that read the web.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -1767,7 +1770,7 @@ def site(
     from publish.site.open import open_site
 
     workspace = here()
-    with reporting(quiet) as progress, open_site(workspace, title) as (data, vectors):
+    with reporting(quiet) as progress, open_site(workspace, title, agents) as (data, vectors):
         report = build_site(data, vectors, folder, progress)
     text = f"wrote {report.path}: {report.procedures:,} SOPs in {report.files:,} files, {report.bytes / 1e6:.1f} MB\nnext: open {report.path / 'index.html'}\n"
     emit(as_json, as_value(report), text)
@@ -1814,8 +1817,8 @@ def publish_(
     repository, a commit for each version that passes review. What is no longer in the release is taken back there, too.
     Ends with 3 if some SOP was held back.
     """
+    from index.current import current_release
     from index.errors import UnknownName
-    from index.snapshot import current_release
     from publish.mirrors import publish_folder, publish_http, render_published, token_from
 
     workspace = here()

@@ -4,6 +4,9 @@
 
 Works on a copy: the workspace stays as it is. `--npm` has the JavaScript libraries read it as well (make test-system
 installs them); `--rebuild` distils everything anew, which takes as long as a run.
+
+For merging, three crawls are made of the one, each without a third of the threads; to the last of them the author of a
+quoted post has deleted it. Their releases are merged in all six orders.
 """
 
 from __future__ import annotations
@@ -17,27 +20,35 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from distill.pipeline import distill
 from index import CODE_VERSION
+from index.config import Config
+from index.current import LOCAL
+from index.records import Tombstone
 from index.snapshot import Snapshot
 from index.store import Store
+from index.tables_discussion import load_records
 from index.tables_private import refresh_masks
 from index.workspace import Workspace, find_workspace
-from publish.merge import join
-from publish.release import LOCAL, release
+from publish.merge import merge
+from publish.release import release
 from publish.verify import Means, verify
 from publish.verify_bytes import records
-from rewards.pipeline import credit, recompute
+from rewards.pipeline import credit
+from rewards.recompute import recompute, settled
 
 HOME = Path(__file__).parent.parent
+MEANS = Means(recompute, settled)
 
 
 def timed(what: str, work: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     found = work()
-    print(f"{what:<46}{time.perf_counter() - began:8.1f} s")
+    print(f"{what:<46}{time.perf_counter() - began:8.1f} s{time.process_time() - used:8.1f} of the processor", flush=True)
     return found
 
 
@@ -79,6 +90,60 @@ def _covers(where: str, at: int) -> bool:
     return start <= at <= end
 
 
+# Rows of what is left out, by the column that names its thread or post.
+OF_THREADS = ("posts", "thread_work", "kept_passages")
+OF_POSTS = ("reactions", "edges", "post_masks")
+
+
+def thirds(workspace: Workspace, scratch: Path) -> list[tuple[str, Path]]:
+    """(name, release) of three crawls that each lack another third of the threads."""
+    made = []
+    for number, name in enumerate(("a", "b", "c")):
+        folder = scratch / name
+        shutil.copytree(workspace.root, folder, symlinks=True, ignore=shutil.ignore_patterns("releases", "current", "cache"))
+        own = find_workspace(folder)
+        config = own.config()
+        with Store(own.database) as store:
+            with store.transaction():
+                store.execute("CREATE TEMP TABLE absent AS SELECT id FROM threads WHERE hash(id) % 3 = ?", [number])
+                store.execute("DELETE FROM procedures WHERE list_has_any(threads, (SELECT list(id) FROM absent))")
+                for table in OF_POSTS:
+                    store.execute(f"DELETE FROM {table} WHERE post IN (SELECT p.id FROM posts p JOIN absent a ON p.thread = a.id)")
+                for table in OF_THREADS:
+                    store.execute(f"DELETE FROM {table} WHERE thread IN (SELECT id FROM absent)")
+                store.execute("DELETE FROM threads WHERE id IN (SELECT id FROM absent)")
+            if name == "c":
+                _take_back(store, config)
+            credit(store, config)
+            made.append((name, release(own, store, config, CODE_VERSION).path))
+    return made
+
+
+def _take_back(store: Store, config: Config) -> None:
+    """The author of a quoted post deletes it; its thread is read again."""
+    quoted = store.execute("SELECT record FROM procedures WHERE current ORDER BY id LIMIT 1")[0][0]
+    citation = json.loads(quoted)["steps"][0]["citations"][0]
+    source = store.execute("SELECT source FROM posts WHERE id = ?", [citation["post"]])[0][0]
+    with store.transaction():
+        load_records(store, source, "2026-01-01T00:00:00Z", {Tombstone: [Tombstone(citation["post"], "author_deleted", "said so")]})
+    distill(store, config, lambda *_: None)
+
+
+def merging(workspace: Workspace, scratch: Path) -> None:
+    folders = timed("three overlapping crawls, released", lambda: thirds(workspace, scratch))
+    for name, folder in folders:
+        counts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        print(f"  {name}: {counts['posts.jsonl']['records']:,} posts, {counts['procedures.jsonl']['records']:,} SOPs")
+    roots, config = set(), workspace.config()
+    for number, order in enumerate(itertools.permutations(folders)):
+        names, out = " ".join(name for name, _ in order), scratch / f"merged-{number}"
+        told = timed(f"merge {names}", lambda: merge(workspace, list(order), out, config, CODE_VERSION, MEANS))  # noqa: B023
+        roots.add((told.root, told.set_root))
+    print(f"  {len(roots)} root of six orders; {told.counts}, {len(told.left_out) + told.more} left out, taken back: {told.taken_back}")
+    sound = timed("verify what was merged", lambda: verify(out, MEANS)).sound
+    print(f"  sound: {sound}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
@@ -107,18 +172,16 @@ def measure(workspace: Workspace, scratch: Path, options: argparse.Namespace) ->
     shutil.copytree(packed, folder, ignore=shutil.ignore_patterns(LOCAL))
     sizes(folder)
     for deepest, name in enumerate(("hashes", "and signatures", "and decisions", "and quotes"), 1):
-        told = timed(f"verify: {name}", lambda deepest=deepest: verify(folder, Means(recompute, deepest=deepest)))
+        told = timed(f"verify: {name}", lambda deepest=deepest: verify(folder, replace(MEANS, deepest=deepest)))
         level = told.levels[deepest - 1]
         print(f"  {level.state}: {level.checked}" + "".join(f"\n    {f.file} {f.where}: {f.what}" for f in level.findings[:5]))
     with Snapshot(workspace.current / LOCAL / "read.duckdb") as opened:
-        told = timed(
-            "verify: quotes in one's own crawl", lambda: verify(folder, Means(recompute, texts=lambda ids: opened.texts(list(ids))))
-        )
+        told = timed("verify: quotes in one's own crawl", lambda: verify(folder, replace(MEANS, texts=lambda ids: opened.texts(list(ids)))))
         print(f"  sound: {told.sound}")
     if options.rebuild:
         from cli import _rebuild
 
-        told = timed("verify: all made anew", lambda: verify(folder, Means(recompute, rebuild=_rebuild)))
+        told = timed("verify: all made anew", lambda: verify(folder, replace(MEANS, rebuild=_rebuild)))
         print(
             f"  {told.levels[4].state} {told.levels[4].left_out}"
             + "".join(f"\n    {f.file} {f.where}: {f.what}" for f in told.levels[4].findings)
@@ -137,12 +200,7 @@ def measure(workspace: Workspace, scratch: Path, options: argparse.Namespace) ->
     if options.flips:
         named, placed = timed(f"{options.flips} changed bytes", lambda: flips(folder, options.flips))
         print(f"  {named} found and named, {placed} with the place")
-    orders = list(itertools.permutations([("1", workspace.releases / "1"), ("out", folder), ("again", packed)]))
-    present = [order for order in orders if all((path / "signed.json").exists() for _, path in order)] or [
-        (("out", folder), ("again", packed))
-    ]
-    made = timed(f"{len(present)} merges", lambda: [join(list(order), config, Means(recompute))[0] for order in present])
-    print(f"  {len({json.dumps(merged.rows, sort_keys=True) for merged in made})} result, {len(made[0].left_out)} left out")
+    merging(workspace, scratch)
     masked = sum(
         1 for record in records(folder, "procedures.jsonl") for step in record["steps"] for c in step["citations"] if c.get("masked")
     )

@@ -64,9 +64,15 @@ class Made:
         for n in range(1, 9):
             text = " ".join([chance.choice(VERBS), "the", *chance.choices(THINGS, k=7), "before", chance.choice(THINGS), "closes"])
             cited = {"role": "states", "author": f"made:h/u/{number * 3 % 5000}", "handle": f"person{number * 3 % 5000}", "exact": text}
-            cited |= {"permalink": f"https://made.example/t/{number}/{n}", "created": "2025-05-01T10:00:00Z", "thread": f"t{number}"}
+            cited |= {
+                "permalink": f"https://made.example/t/{number}/{n}",
+                "created": "2025-05-01T10:00:00Z",
+                "thread": f"t{number}",
+                "number": n,
+            }
+            again = {**cited, "role": "confirms", "exact": f"Yes: {text}", "number": n + 20}
             step = {"n": n, "text": text, "previous_text": None, "actor": None, "condition": None, "optional": False, "flags": []}
-            steps.append(step | {"citations": [cited, cited], "support": n % 3, "dissent": n % 2})
+            steps.append(step | {"citations": [cited, again], "support": n % 3, "dissent": n % 2})
         record = {
             "id": f"sop-{number:05}",
             "version": 1,
@@ -139,9 +145,11 @@ def main() -> None:
                 report = build_site(data, vectors, folder, lambda *_: None)
         else:
             report = made_up(arguments.procedures, folder)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        peak, processor = used.ru_maxrss / 1e6, used.ru_utime + used.ru_stime
         print(
-            f"{report.procedures:,} SOPs: {time.monotonic() - began:.1f} s, {report.files:,} files, {report.bytes / 1e6:.1f} MB, peak {peak:.2f} GB"
+            f"{report.procedures:,} SOPs: {time.monotonic() - began:.1f} s, {processor:.1f} of the processor, {report.files:,} files, "
+            f"{report.bytes / 1e6:.1f} MB, peak {peak:.2f} GB"
         )
         browse(folder, arguments.question)
 

@@ -21,8 +21,7 @@ class Document(NamedTuple):
     """What is found by its words; `stored` is given back as it is."""
 
     id: str
-    title: str
-    body: str
+    text: str
     stored: str = ""
 
 
@@ -31,13 +30,12 @@ def _schema() -> Any:
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("place", indexed=True, fast=True)
-    builder.add_text_field("title", tokenizer_name="en_stem")
-    builder.add_text_field("body", tokenizer_name="en_stem")
+    builder.add_text_field("text", tokenizer_name="en_stem")
     builder.add_bytes_field("stored", stored=True, indexed=False)
     return builder.build()
 
 
-def build(folder: Path, documents: Iterable[tuple[str, str, str] | Document]) -> None:
+def build(folder: Path, documents: Iterable[tuple[str, str] | Document]) -> None:
     """Write an index of documents into an empty folder."""
     import tantivy
 
@@ -47,7 +45,7 @@ def build(folder: Path, documents: Iterable[tuple[str, str, str] | Document]) ->
     ids = []
     for place, document in enumerate(Document(*row) for row in documents):
         ids.append(document.id)
-        entry = tantivy.Document(title=document.title, body=document.body, stored=document.stored.encode())
+        entry = tantivy.Document(text=document.text, stored=document.stored.encode())
         entry.add_unsigned("place", place)
         writer.add_document(entry)
     writer.commit()
@@ -78,7 +76,7 @@ class Lexical:
         words = " ".join(_WORD.findall(query[:LONGEST_QUERY].lower()))  # in capitals, AND, OR, NOT and IN would be operators
         if not words or k < 1:
             return []
-        parsed, _ = self._index.parse_query_lenient(words, ["title", "body"])
+        parsed, _ = self._index.parse_query_lenient(words, ["text"])
         limit = k + TIES if allowed is None else max(1, len(self.ids))
         hits = self._searcher.search(parsed, limit, count=False).hits
         places = self._searcher.fast_field_values("place", [address for _, address in hits])

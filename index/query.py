@@ -3,8 +3,8 @@
 Loading torch takes longer than a person waits; a question is a dozen tokens. This is BERT's forward pass (Devlin et al.
 2019, arXiv 1810.04805; mean pooling as in Sentence-BERT, arXiv 1908.10084) in float32 over weights that are mapped into
 memory, not read. It gives what sentence-transformers gives in float32; what a release holds was made in bfloat16 and
-differs a little (docs/decisions/0024-search.md). States have the shape (features, tokens): so a layer is
-`weights @ states` with both as they lie in memory.
+differs a little (docs/decisions/0024-search.md). A row of states is a token, and rows are filled up to a multiple of
+four: the kernels of the matrix product take four at a time, and take longer for the odd ones than for a whole four.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 LAYERS, HEADS = 6, 12
+ROWS = 4  # tokens are filled up to a multiple of this
 MOST_TOKENS = 256  # as sentence-transformers cuts this model's texts
 EPSILON = 1e-12
 KINDS = {"F32": "<f4"}
@@ -76,52 +77,53 @@ class QuestionEncoder:
         import numpy as np
 
         ids = self._tokenizer.encode(storable(text[:LONGEST])).ids
+        padded = np.zeros(-(-len(ids) // ROWS) * ROWS, dtype=np.int64)
+        padded[: len(ids)] = ids
         with self._limit():
-            mean: Floats = self._states(np.array(ids)).mean(axis=1)
+            mean: Floats = self._states(padded, len(ids))[: len(ids)].mean(axis=0)
         unit: Floats = mean / np.maximum(np.linalg.norm(mean), 1e-9)
         return unit
 
-    def _states(self, ids: npt.NDArray[np.int64]) -> Floats:
-        import numpy as np
-
+    def _states(self, ids: npt.NDArray[np.int64], count: int) -> Floats:
+        """The last states; only the first `count` tokens are looked at, the others fill up."""
         w = self._weights
-        rows = (
+        states: Floats = (
             w["embeddings.word_embeddings.weight"][ids]
             + w["embeddings.position_embeddings.weight"][: len(ids)]
             + w["embeddings.token_type_embeddings.weight"][0]
         )
-        states = self._norm(np.ascontiguousarray(rows.T), "embeddings.LayerNorm")
+        states = self._norm(states, "embeddings.LayerNorm")
         for layer in range(LAYERS):
             name = f"encoder.layer.{layer}."
-            seen = self._linear(self._attention(states, f"{name}attention.self."), f"{name}attention.output.dense")
+            seen = self._linear(self._attention(states, f"{name}attention.self.", count), f"{name}attention.output.dense")
             states = self._norm(seen + states, f"{name}attention.output.LayerNorm")
             wide = gelu(self._linear(states, f"{name}intermediate.dense"))
             states = self._norm(self._linear(wide, f"{name}output.dense") + states, f"{name}output.LayerNorm")
         return states
 
-    def _attention(self, states: Floats, name: str) -> Floats:
+    def _attention(self, states: Floats, name: str, count: int) -> Floats:
         import numpy as np
 
-        shape = (HEADS, DIMENSIONS // HEADS, states.shape[1])
-        query, key, value = (self._linear(states, name + part).reshape(shape) for part in ("query", "key", "value"))
-        scores = query.transpose(0, 2, 1) @ key * np.float32(1 / math.sqrt(shape[1]))
+        shape = (len(states), HEADS, DIMENSIONS // HEADS)
+        query, key, value = (self._linear(states, name + part).reshape(shape).transpose(1, 0, 2) for part in ("query", "key", "value"))
+        scores = query @ key[:, :count].transpose(0, 2, 1) * np.float32(1 / math.sqrt(shape[2]))
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         scores /= scores.sum(axis=-1, keepdims=True)
-        seen: Floats = (value @ scores.transpose(0, 2, 1)).reshape(DIMENSIONS, -1)
+        seen: Floats = (scores @ value[:, :count]).transpose(1, 0, 2).reshape(-1, DIMENSIONS)
         return seen
 
     def _linear(self, states: Floats, name: str) -> Floats:
-        found: Floats = self._weights[f"{name}.weight"] @ states
-        found += self._weights[f"{name}.bias"][:, None]
+        found: Floats = states @ self._weights[f"{name}.weight"].T
+        found += self._weights[f"{name}.bias"]
         return found
 
     def _norm(self, states: Floats, name: str) -> Floats:
         import numpy as np
 
-        centred: Floats = states - states.mean(axis=0)
-        centred /= np.sqrt((centred * centred).mean(axis=0) + np.float32(EPSILON))
-        centred *= self._weights[f"{name}.weight"][:, None]
-        centred += self._weights[f"{name}.bias"][:, None]
+        centred: Floats = states - states.mean(axis=-1, keepdims=True)
+        centred /= np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.float32(EPSILON))
+        centred *= self._weights[f"{name}.weight"]
+        centred += self._weights[f"{name}.bias"]
         return centred
 
 

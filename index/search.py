@@ -1,6 +1,6 @@
 """Search over a release: words (BM25) and meaning (vectors) of procedures and of the passages they cite, in one score.
 
-A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a little for words in
+A procedure's score is its cosine with the question, of its goal and of its nearest passage, plus a share for words in
 common: which of many ways of fusing was measured best, rank fusion among them, is in docs/decisions/0024-search.md.
 Integers, ties by id, so that one release answers alike everywhere up to the rounding of its vectors. Whoever asks again
 and again keeps a Searcher; nothing of it opens a database or loads torch.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from index import facets, lexical, vectors
 from index.config import Config
 from index.embed import DIMENSIONS, PACKAGED, PACKAGED_SHA256
+from index.errors import UsageError
 from index.facets import NO_FILTERS, Facets, Filters
 from index.snapshot import goal_vectors
 from index.store import Store, canonical_json
@@ -36,9 +37,10 @@ WORDS = "lexical/procedures"
 FILES = (f"{GOALS}.faiss", f"{GOALS}.ids.json", f"{PASSAGES}.faiss", f"{PASSAGES}.ids.json", WORDS, facets.FILE)
 DEPTH = 300  # nearest goals, passages and procedures by words that are looked at
 GOAL_PARTS, PASSAGE_PARTS = 2, 3  # of five: how much the cosines of goal and nearest passage count
-WORDS_BP = 1_000  # what the procedure that has most of the words gets for that; the others their share
+WORDS_BP = 3_000  # what the procedure that has most of the words gets for that; the others their share
 # Below this cosine two texts have nothing to do with each other; a vector index answers with something all the same.
 MIN_COSINE_BP = 3_000
+KEPT_RECORDS = 200  # parsed ones that a Searcher keeps
 
 # Words that every question has and no answer is known by.
 _COMMON = (
@@ -92,7 +94,17 @@ def build_search(store: Store, folder: Path) -> None:
     _save_vectors(folder, GOALS, goal_vectors(store))
     _save_vectors(folder, PASSAGES, [(name, p.vector) for name, p in zip(names, passages, strict=True)])
     lexical.build(folder / WORDS, (_document(record) for record in published_records(store)))
-    facets.facets_of(published_records(store), thread_tags(store), names).save(folder)
+    _save_facets(store, names, folder)
+
+
+def build_facets(store: Store, folder: Path) -> None:
+    """Only what to filter by: tags may change while SOPs do not."""
+    spans = [(p.post, p.start, p.stop) for p in kept_passages(store)]
+    _save_facets(store, {_passage_id(span): span for span in spans}, folder)
+
+
+def _save_facets(store: Store, passages: Mapping[str, Span], folder: Path) -> None:
+    facets.facets_of(published_records(store), thread_tags(store), passages).save(folder)
 
 
 def thread_tags(store: Store) -> dict[str, list[str]]:
@@ -115,8 +127,8 @@ def _save_vectors(folder: Path, name: str, rows: Iterable[tuple[str, bytes]]) ->
 
 def _document(record: Mapping[str, Any]) -> lexical.Document:
     """Found by its words, and stored whole: so an answer needs no database."""
-    body = "\n".join(step["text"] for step in record["steps"])
-    return lexical.Document(record["id"], f"{record['title']}\n{record['goal']}", body, canonical_json(record))
+    text = "\n".join([record["title"], record["goal"], *(step["text"] for step in record["steps"])])
+    return lexical.Document(record["id"], text, canonical_json(record))
 
 
 def _passage_id(span: Span) -> str:
@@ -133,8 +145,17 @@ def span_of(passage_id: str) -> Span:
 
 
 def search(folder: Path, query: str, k: int, config: Config, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
-    """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded."""
+    """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded.
+    Raises UsageError where nothing was asked."""
+    must_ask(query)
     return Searcher(folder, config.distill.model).search(query, k, words_only, filters)
+
+
+def must_ask(text: str) -> None:
+    if not text.strip():
+        raise UsageError(
+            "nothing was asked", 'say what you want in a few words, such as "apply for a grant"; `precipitate list` shows all SOPs'
+        )
 
 
 class Searcher:
@@ -142,6 +163,7 @@ class Searcher:
 
     def __init__(self, folder: Path, model: str) -> None:
         self._folder, self._model = folder, model
+        self._kept: dict[str, dict[str, Any]] = {}
 
     @cached_property
     def facets(self) -> Facets:
@@ -160,7 +182,13 @@ class Searcher:
         return vectors.load(self._folder, PASSAGES)
 
     def records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        return {identifier: json.loads(text) for identifier, text in self._words.stored(ids).items()}
+        """Whole records by id: what callers get is kept here as well, and not theirs to change."""
+        fresh = self._words.stored([identifier for identifier in ids if identifier not in self._kept])
+        self._kept |= {identifier: json.loads(text) for identifier, text in fresh.items()}
+        found = {identifier: self._kept[identifier] for identifier in ids}
+        for oldest in list(self._kept)[: max(0, len(self._kept) - KEPT_RECORDS)]:
+            del self._kept[oldest]
+        return found
 
     def search(self, query: str, k: int, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
         allowed = self.facets.allowed(filters)
@@ -186,8 +214,8 @@ class Searcher:
         ranked = []
         for identifier in found:
             near, passage = passages.get(identifier, (least, ""))
-            meaning = (GOAL_PARTS * goals.get(identifier, 0) + PASSAGE_PARTS * near) // (GOAL_PARTS + PASSAGE_PARTS)
-            ranked.append(Ranked(identifier, meaning + scores.get(identifier, 0), goals.get(identifier, 0), near, passage))
+            goal = goals.get(identifier, 0)
+            ranked.append(Ranked(identifier, meaning_bp(goal, near) + scores.get(identifier, 0), goal, near, passage))
         return sorted(ranked, key=lambda entry: (-entry.score, entry.id))
 
     def by_meaning(self, query: str, allowed: frozenset[str] | None = None) -> tuple[dict[str, int], dict[str, tuple[int, str]]]:
@@ -226,6 +254,11 @@ class Searcher:
         from index import query as questions
 
         return questions.asker(self.model).encode(texts)
+
+
+def meaning_bp(goal: int, passage: int) -> int:
+    """How near an SOP is to a question in meaning, of the cosines of its goal and of its nearest passage."""
+    return (GOAL_PARTS * goal + PASSAGE_PARTS * passage) // (GOAL_PARTS + PASSAGE_PARTS)
 
 
 def telling_words(query: str) -> str:

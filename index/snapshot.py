@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index.current import current_local
 from index.errors import StoreError, UnknownName, UsageError
 from index.private import Mask
 from index.store import MEMORY_LIMIT, Store, canonical_json, migration_names
@@ -49,6 +50,7 @@ WORDS = {"authors": ("handle", "name"), "threads": ("title",)}
 SHOWN = (
     "SELECT id, kind, address, title, licence, payable, last_error FROM sources",
     "SELECT id, handle, name, staff FROM authors",
+    "SELECT id, category, tags FROM threads WHERE id IN (SELECT unnest(threads) FROM procedures WHERE current)",
     "SELECT t.id, t.title, t.permalink, t.accepted_post, w.outcome, w.reason, w.report FROM threads t LEFT JOIN thread_work w ON w.thread = t.id",
     "SELECT id, state, kind, body_hash, permalink, reply_to FROM posts",
     "SELECT post, actor, kind, count FROM reactions",
@@ -271,14 +273,6 @@ def missing_migrations(path: Path) -> list[str]:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def current_release(workspace: Workspace) -> Path:
-    """The folder of the current release, resolved once: a newer release does not change what this reader sees."""
-    try:
-        return workspace.current.resolve(strict=True)
-    except OSError:
-        raise StoreError(f"nothing has been released in {workspace.root} yet", "run `precipitate run`") from None
-
-
 class Snapshot:
     """A release's read.duckdb, opened read-only and shut off from every other file."""
 
@@ -339,6 +333,10 @@ class Snapshot:
         for post, start, stop, procedure in rows:
             found.setdefault((post, start, stop), []).append(procedure)
         return found
+
+    def nameless(self) -> set[str]:
+        """Accounts whose name is shown nowhere, since they opted out (or none was ever told)."""
+        return {author for (author,) in self.store.execute("SELECT id FROM authors WHERE handle = ''")}
 
     def uncredited(self) -> list[dict[str, Any]]:
         return [json.loads(text) for (text,) in self.store.execute("SELECT record FROM uncredited")]
@@ -450,4 +448,4 @@ def _one_sop(text: str, known: list[str]) -> str:
 
 
 def open_current(workspace: Workspace) -> Snapshot:
-    return Snapshot(current_release(workspace) / "local" / FILE)
+    return Snapshot(current_local(workspace) / FILE)

@@ -152,13 +152,16 @@ def accepted_rows(store: Store) -> list[tuple[str, str, str, str]]:
 
 
 def reply_rows(store: Store, pattern: str) -> Iterator[dict[str, Any]]:
-    """Posts that match the pattern and answer somebody: a post, else an account that they mention, else the thread's opener."""
+    """Posts that match the pattern and answer somebody: a post, else an account that they mention, else the thread's opener.
+    An answer to a post that is gone, or by name to somebody who opted out, endorses nobody: else it would name them still."""
     yield from store.rows(
-        "WITH mentioned AS (SELECT post, min(target) AS author FROM edges WHERE kind = 'mention' GROUP BY post) "
+        "WITH mentioned AS (SELECT post, min(target) AS author FROM edges WHERE kind = 'mention' "
+        "AND target NOT IN (SELECT author FROM optouts) GROUP BY post) "
         "SELECT p.id, p.author, p.created, p.plain, p.blocks, coalesce(r.author, m.author, o.author) AS taker "
         "FROM posts p LEFT JOIN posts r ON r.id = p.reply_to LEFT JOIN mentioned m ON m.post = p.id "
         "LEFT JOIN posts o ON o.thread = p.thread AND o.number = 1 "
-        f"WHERE {_READABLE} AND p.number > 1 AND regexp_matches(p.plain, ?, 'i') AND taker <> p.author ORDER BY p.id",
+        f"WHERE {_READABLE} AND p.number > 1 AND regexp_matches(p.plain, ?, 'i') AND taker <> p.author "
+        f"AND coalesce(r.state, '') NOT IN ({_GONE}) AND (taker IN (r.author, m.author) OR o.state NOT IN ({_GONE})) ORDER BY p.id",
         [pattern],
     )
 

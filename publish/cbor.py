@@ -141,7 +141,10 @@ class _Reader:
         return self.data[self.at - count : self.at]
 
     def head(self) -> tuple[int, int]:
-        first = self.take(1)[0]
+        if self.at >= len(self.data):
+            raise self.wrong("1 bytes should follow, 0 do")
+        first = self.data[self.at]
+        self.at += 1
         major, info = first >> 5, first & 31
         if info < 24:
             return major, info
@@ -176,9 +179,8 @@ class _Reader:
         return {20: False, 21: True, 22: None}[number]
 
     def text(self, count: int) -> str:
-        data = self.take(count)
         try:
-            return data.decode()
+            return self.take(count).decode()
         except UnicodeDecodeError:
             raise self.wrong("text that is not UTF-8") from None
 

@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from index import embed
+from index.current import LOCAL
 from index.errors import Locked, PrecipitateError
 from index.snapshot import missing_migrations
 from index.spool import waiting
 from index.workspace import Workspace, find_workspace
+from publish.local import missing
 from publish.release import current_number, tampered
 from publish.text import clean
 
@@ -131,7 +133,8 @@ def check_release(workspace: Workspace) -> Finding:
     number = current_number(workspace)
     if not number:
         return Finding("release", True, "none yet: `precipitate run` makes it")
-    wrong = tampered(workspace.releases / str(number))
+    folder = workspace.releases / str(number)
+    wrong = tampered(folder) + missing(folder / LOCAL)
     if wrong:
         return Finding("release", False, f"release {number}: {'; '.join(wrong)}", "run `precipitate run`: it makes a sound one")
     return Finding("release", True, f"release {number}: every file has the hash that its manifest says")

@@ -47,11 +47,13 @@ def export_procedures(release: Path, form: str) -> Files:
 
 
 def write_files(files: Files, out: str) -> list[Path]:
-    """Write files to `out`, a folder, or where there is one file its name. Each is written whole or not at all."""
+    """Write files to `out`: a folder, made where several files go to a new place; else the name of the one file. Each is
+    written whole or not at all."""
     target = Path(out)
-    into_folder = target.is_dir() or out.endswith("/")
-    if len(files) > 1 and not into_folder:
-        raise UsageError(f"{len(files)} files do not go into {out!r}", f"give a folder: -o {out}/")
+    several = len(files) > 1 or any("/" in name for name, _ in files)
+    into_folder = target.is_dir() or out.endswith("/") or (several and not target.exists())
+    if several and not into_folder:
+        raise UsageError(f"{len(files)} files do not go into {out!r}, which is a file", "give a folder with -o")
     folder = target if into_folder else target.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

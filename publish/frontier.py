@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.asked import posts_that_ask, short_replies
 from index.plain import blocks_from_json
-from index.search import COMMON, Searcher, telling_words
+from index.search import COMMON, Searcher, meaning_bp, telling_words
 from index.snapshot import Snapshot
 from publish.text import clean, shortened, wrap
 
@@ -182,7 +182,7 @@ def _nearest(searcher: Searcher, vector: Vectors) -> dict[str, Any]:
         for identifier in identifiers:
             steps.setdefault(identifier, cosine)
     near = dict(goals)
-    scored = [((2 * near.get(i, 0) + 3 * steps.get(i, 0)) // 5, i) for i in {*near, *steps}]
+    scored = [(meaning_bp(near.get(i, 0), steps.get(i, 0)), i) for i in {*near, *steps}]
     score, identifier = max(scored, key=lambda entry: (entry[0], entry[1]), default=(0, ""))
     return {"score": score, "id": identifier}
 

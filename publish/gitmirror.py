@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from index.current import MANIFEST
 from index.errors import SourceError, StoreError
 from index.hosts import check_place
 from index.snapshot import quoted_posts
@@ -28,7 +29,7 @@ from index.store import canonical_json
 from publish.cbor import encode, link_to
 from publish.log import FILE as LOG
 from publish.log import check_lines, read_log
-from publish.release import MANIFEST, read_lines
+from publish.release import read_lines
 from publish.review import Injects, Replay, review
 from publish.text import clean
 from publish.verify_said import Texts, record_problems

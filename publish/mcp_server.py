@@ -13,10 +13,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 
+from index.current import current_local
 from index.errors import PrecipitateError, StoreError, UsageError
+from index.facets import FILE as FACETS
 from index.facets import Filters
 from index.search import Searcher
-from index.snapshot import FILE, Snapshot, current_release
+from index.snapshot import Snapshot, open_current
 from index.workspace import Workspace
 from publish import __version__, agents
 from publish.explain import explain as account
@@ -41,18 +43,19 @@ class Current:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._model = workspace.config().distill.model
-        self._folder: Path | None = None
+        self._state: tuple[Path, int] | None = None
         self._searcher: Searcher | None = None
         self.alone = Lock()
 
     def searcher(self) -> Searcher:
-        folder = current_release(self._workspace)
-        if self._searcher is None or folder != self._folder:
-            self._folder, self._searcher = folder, Searcher(folder / "local", self._model)
+        folder = current_local(self._workspace)
+        state = (folder, (folder / FACETS).stat().st_mtime_ns)  # tags may change while the release does not
+        if self._searcher is None or state != self._state:
+            self._state, self._searcher = state, Searcher(folder, self._model)
         return self._searcher
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(current_release(self._workspace) / "local" / FILE)
+        return open_current(self._workspace)
 
     def record(self, identifier: str) -> dict[str, Any]:
         with self.snapshot() as opened:

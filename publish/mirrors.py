@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from index.current import MANIFEST
 from index.errors import SourceError, StoreError, UsageError
 from index.hosts import Place, asked, check_place, pieces
 from index.store import canonical_json
@@ -25,7 +26,6 @@ from index.workspace import Workspace, write_atomic
 from publish.log import FILE as LOG
 from publish.log import MOST_BYTES as MOST_LOG
 from publish.log import read_log
-from publish.release import MANIFEST
 from publish.signed import FILE as SIGNED
 from publish.signed import MOST_BYTES as MOST_SIGNED
 from publish.signed import read_signed

@@ -20,13 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from index.current import MANIFEST
 from index.errors import SourceError, UsageError
 from index.hosts import Place, check_place
 from index.store import canonical_json
 from publish.cbor import encode, link_to
 from publish.log import FILE as LOG
 from publish.log import check_lines, read_log
-from publish.release import MANIFEST, read_lines
+from publish.release import read_lines
 from publish.text import clean
 from publish.verify_said import record_problems
 

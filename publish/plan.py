@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index.search import Searcher, Span, span_of
+from index.search import Searcher, Span, meaning_bp, must_ask, span_of
 from publish.text import clean, shortened, wrap
 
 SCHEMA = "precipitate/plan/1"
@@ -53,9 +53,11 @@ def needs_of(record: Mapping[str, Any]) -> list[Need]:
 
 
 def plan(searcher: Searcher, goal: str) -> dict[str, Any]:
-    """The chain as docs/records.md has it: SOPs in the order in which they are carried out, the last reaching the goal."""
+    """The chain as docs/records.md has it: SOPs in the order in which they are carried out, the last reaching the goal. Raises UsageError
+    where no goal was named."""
+    must_ask(goal)
     ranked = searcher.rank(goal) if searcher.facets.procedures else []
-    best = next((entry for entry in ranked if (2 * entry.goal_bp + 3 * entry.passage_bp) // 5 >= REACHED_BP), None)
+    best = next((entry for entry in ranked if meaning_bp(entry.goal_bp, entry.passage_bp) >= REACHED_BP), None)
     chain: list[dict[str, Any]] = []
     if best is not None:
         _add(searcher, best.id, {"goal": True, "text": goal, "bp": best.score}, chain, set(), 0)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,11 +26,11 @@ from typing import Any
 
 from index import snapshot, tables_rewards
 from index.config import Config
+from index.current import LOCAL, MANIFEST
+from index.current import RELEASE_SCHEMA as SCHEMA
 from index.errors import StoreError
 from index.plain import PLAIN_VERSION
 from index.private import MASK_VERSION
-from index.search import FILES as SEARCH_FILES
-from index.search import build_search
 from index.store import Store, canonical_json
 from index.tables_evidence import evidence_records
 from index.tables_outcomes import outcome_records
@@ -45,24 +44,18 @@ from publish.cbor import encode, link_to
 from publish.datapackage import FILE as PACKAGE
 from publish.datapackage import datapackage, licences_text
 from publish.keys import release_key
+from publish.local import build_local, refresh_local, sync
 from publish.log import FILE as LOG
 from publish.log import EthereumSign, append_release
 from publish.parquet import write_parquet
 from publish.signed import FILE as SIGNED
 from publish.signed import describe_all, files_digest, read_signed, write_signed
 
-SCHEMA = "precipitate/release/2"
 CAR = "release.car"
 LICENCES = "LICENCES.txt"
-MANIFEST = "manifest.json"
-LOCAL = "local"
 SETTINGS = ("distill", "rewards", "publish")  # what the hashed files depend on
 KEPT = 5  # releases, the current one included
 LOCAL_KEPT = 2  # of these with their local/: a reader that opened the one before may still be reading
-LOCAL_README = """\
-For the readers on this machine (search, list, show, diff, sources, explain, why). Not part of the release: not hashed, never
-published. It holds the plain text of posts. It is made anew from the workspace's database.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +102,14 @@ def release(
     before = workspace.releases / str(current)
     if (known := is_same(before, files)) and (not bodies or (before / BODIES).exists()):
         shutil.rmtree(building)
-        _refresh_local(store, before, config)
+        refresh_local(store, before / LOCAL, config)
         return _report(current, before, known, changed=False)
     manifest = write_manifest(building, files, _facts(store, config, code_version))
     dress(building, manifest)
     if bodies:
         write_bodies(store, building, bodies)
     sign(workspace, building, manifest, ethereum)
-    _build_local(store, building / LOCAL, config)
+    build_local(store, building / LOCAL, config)
     path = _make_current(workspace, building, current + 1)
     _prune(workspace, current + 1)
     return _report(current + 1, path, manifest, changed=True)
@@ -263,10 +256,7 @@ def tampered(folder: Path) -> list[str]:
         have = _file_hash(folder / name) if name in FILES else "not a file of a release"
         if have != want:
             found.append(f"{folder / name} has hash {have[:12]}…, the manifest says {want[:12]}…")
-    found += [f"{folder / name} is not as it was signed" for name in unsigned(folder)]
-    return found + [
-        f"{folder / LOCAL / name} is missing" for name in (snapshot.FILE, *SEARCH_FILES) if not (folder / LOCAL / name).exists()
-    ]
+    return found + [f"{folder / name} is not as it was signed" for name in unsigned(folder)]
 
 
 def unsigned(folder: Path) -> list[str]:
@@ -291,40 +281,6 @@ def is_same(folder: Path, files: Mapping[str, Any]) -> dict[str, Any] | None:
     known = read_manifest(folder)
     same = known is not None and known.get("root") == sha256(canonical_json(files).encode())
     return known if same and not tampered(folder) else None
-
-
-# --- for the readers on this machine --------------------------------------------------------------------------------
-
-
-def _build_local(store: Store, folder: Path, config: Config) -> None:
-    folder.mkdir()
-    (folder / "README").write_text(LOCAL_README, encoding="utf-8")
-    _build_snapshot(store, folder / snapshot.FILE, config)
-    build_search(store, folder)
-
-
-def _build_snapshot(store: Store, path: Path, config: Config) -> None:
-    snapshot.build_snapshot(store, path, {"model": config.distill.model})
-
-
-def _refresh_local(store: Store, folder: Path, config: Config) -> None:
-    """A source's error or a handle may change while nothing published does: readers then get a new snapshot, whole."""
-    path = folder / LOCAL / snapshot.FILE
-    if _fingerprint(path) == snapshot.fingerprint(store):
-        return
-    fresh = path.with_name(f".new-{path.name}")
-    fresh.unlink(missing_ok=True)
-    _build_snapshot(store, fresh, config)
-    _sync(fresh)
-    fresh.replace(path)
-
-
-def _fingerprint(path: Path) -> str | None:
-    try:
-        with snapshot.Snapshot(path) as known:
-            return known.meta().get("fingerprint")
-    except StoreError:
-        return None
 
 
 # --- folders and the link -------------------------------------------------------------------------------------------
@@ -355,14 +311,14 @@ def _clear_unfinished(workspace: Workspace, current: int) -> None:
 def _make_current(workspace: Workspace, building: Path, number: int) -> Path:
     path = workspace.releases / str(number)
     for file in _files(building):
-        _sync(file)
+        sync(file)
     building.rename(path)
-    _sync(workspace.releases)
+    sync(workspace.releases)
     link = workspace.folder / ".current-new"
     link.unlink(missing_ok=True)
     link.symlink_to(Path(workspace.releases.name) / str(number))
     link.replace(workspace.current)
-    _sync(workspace.folder)
+    sync(workspace.folder)
     return path
 
 
@@ -374,14 +330,6 @@ def _files(folder: Path) -> Iterator[Path]:
         else:
             yield path
     yield folder
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _prune(workspace: Workspace, current: int) -> None:

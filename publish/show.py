@@ -98,4 +98,4 @@ def render_hits(hits: Iterable[Any], query: str, bold: bool = False) -> str:
         lines += [f"{hit.id}  {emphasised(clean(hit.title), mark)}  ({hit.steps} steps)"]
         lines += [emphasised(line, mark) for line in wrap(f"step {hit.step}: “{hit.quote}”", "  ", "    ")]
         lines += [f"    {clean(hit.handle)}, {hit.created[:10]}, {clean(hit.permalink)}", ""]
-    return "\n".join(lines).rstrip() + "\n" if lines else f"Nothing found for “{shortened(query)}”.\n"
+    return "\n".join(lines).rstrip() + "\n" if lines else f"Nothing found for “{shortened(query)}”.\n`precipitate list` shows all SOPs.\n"

@@ -110,14 +110,17 @@ def is_plain_name(name: str) -> bool:
 
 
 def changed_pieces(path: Path, told: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """The byte ranges (from, to) of a file whose pieces are not those that were signed; neighbours joined."""
+    """The byte ranges (from, to) of a file whose pieces are not those that were signed; neighbours joined. What was cut
+    off is not among them: there is nothing to point at."""
     found: list[tuple[int, int]] = []
     pieces = told["pieces"]
     with open(path, "rb") as data:
         for number in range(max(len(pieces), (path.stat().st_size + PIECE - 1) // PIECE)):
             piece = data.read(PIECE)
+            if not piece:
+                break
             if number < len(pieces) and hashlib.sha256(piece).hexdigest() == pieces[number]:
                 continue
-            start, end = number * PIECE, number * PIECE + max(len(piece), 1)
+            start, end = number * PIECE, number * PIECE + len(piece)
             found[-1:] = [(found[-1][0], end)] if found and found[-1][1] == start else [*found[-1:], (start, end)]
     return found

@@ -29,6 +29,16 @@ def sop_md(records: Sequence[Record]) -> Files:
 
 
 def llms_txt(records: Sequence[Record]) -> Files:
+    """llms.txt and the .sop.md files that it links to, to lie beside it."""
+    return [("llms.txt", llms_index([head_of(record) for record in records])), *sop_md(records)]
+
+
+def head_of(record: Record) -> tuple[str, str, str]:
+    """(name, what it is in our words, title as the forum has it)."""
+    return name_of(record), summary(record), record["title"]
+
+
+def llms_index(heads: Sequence[tuple[str, str, str]]) -> str:
     """llms.txt (llmstxt.org): what there is, in our words, with links to the .sop.md files that lie beside it."""
     lines = [
         "# SOPs from public discussion",
@@ -37,11 +47,11 @@ def llms_txt(records: Sequence[Record]) -> Files:
         "",
     ]
     lines += [NOTE, "", "## SOPs", ""]
-    lines += [f"- [{name_of(record)}]({name_of(record)}.sop.md): {summary(record)}" for record in records]
-    if records:
+    lines += [f"- [{name}]({name}.sop.md): {told}" for name, told, _ in heads]
+    if heads:
         lines += ["", "## Titles, as the forums have them", ""]
-        lines += [line for record in records for line in (f"{name_of(record)}:", "", code_block(record["title"], MOST_TITLE), "")]
-    return [("llms.txt", "\n".join(lines).rstrip() + "\n"), *sop_md(records)]
+        lines += [line for name, _, title in heads for line in (f"{name}:", "", code_block(title, MOST_TITLE), "")]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def name_of(record: Record) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from index.current import LOCAL, MANIFEST
 from index.errors import StoreError, UsageError
 from index.workspace import Workspace
-from publish.release import LOCAL, MANIFEST, numbers
+from publish.release import numbers
 from publish.signed import is_plain_name
 
 MOST_ENTRIES = 64

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from index.config import Config
+from index.current import MANIFEST, RELEASE_SCHEMA, is_newer
 from index.errors import StoreError
 from index.store import Store
 from publish.bodies import FILE as BODIES
@@ -26,7 +27,7 @@ from publish.bodies import read_bodies
 from publish.findings import LEVELS, NEEDS, Level
 from publish.log import COMMITTED, EthereumRecover, LogReport, commitment, line_hash, read_log
 from publish.log import FILE as LOG
-from publish.release import FILES, MANIFEST, SCHEMA, write_files
+from publish.release import FILES, write_files
 from publish.signed import FILE as SIGNED
 from publish.signed import MOST_BYTES, Signed, read_signed
 from publish.text import clean
@@ -103,12 +104,11 @@ def read_newest_manifest(folder: Path) -> dict[str, Any] | None:
         schema = manifest["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if schema != SCHEMA:
-        kind, number = str(schema)[:60].rsplit("/", 1) if "/" in str(schema) else (str(schema)[:60], "")
-        if kind == SCHEMA.rsplit("/", 1)[0] and number.isdecimal() and int(number) < int(SCHEMA.rsplit("/", 1)[1]):
-            raise StoreError(f"{path} is of schema {kind}/{number}, before releases were signed", "make it anew with `precipitate run`")
-        if kind == SCHEMA.rsplit("/", 1)[0] and number.isdecimal():
-            raise StoreError(f"{path} is of schema {kind}/{number}, this program reads {SCHEMA}", "install a newer precipitate")
+    if schema != RELEASE_SCHEMA:
+        if is_newer(RELEASE_SCHEMA, str(schema)):
+            raise StoreError(f"{path} is of schema {schema}, before releases were signed", "make it anew with `precipitate run`")
+        if is_newer(schema, RELEASE_SCHEMA):
+            raise StoreError(f"{path} is of schema {str(schema)[:60]}, this program reads {RELEASE_SCHEMA}", "install a newer precipitate")
         return None
     return dict(manifest)
 

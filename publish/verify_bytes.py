@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from index.current import LOCAL, MANIFEST
 from index.errors import StoreError
 from index.store import canonical_json
 from publish import parquet
@@ -22,7 +23,7 @@ from publish.datapackage import FILE as PACKAGE
 from publish.datapackage import datapackage, licences_text
 from publish.findings import Level
 from publish.log import FILE as LOG
-from publish.release import CAR, FILES, LICENCES, LOCAL, MANIFEST, procedure_root, set_root, sha256
+from publish.release import CAR, FILES, LICENCES, procedure_root, set_root, sha256
 from publish.signed import FILE as SIGNED
 from publish.signed import Signed, changed_pieces, files_digest
 
@@ -204,7 +205,7 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _record(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None where it is not JSON of an object without floats, in the one form that is hashed."""
     try:
-        value = json.loads(line, parse_float=_refuse, parse_constant=_refuse, parse_int=_whole)
+        value = _DECODER.decode(line.decode())
         if isinstance(value, dict) and canonical_json(value).encode() == line:
             return value
     except (ValueError, RecursionError, TypeError):
@@ -222,6 +223,9 @@ def _whole(text: str) -> int:
 
 def _refuse(text: str) -> None:
     raise ValueError(f"{text} is hashed nowhere")
+
+
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse, parse_int=_whole)
 
 
 def records(folder: Path, name: str) -> Iterator[dict[str, Any]]:

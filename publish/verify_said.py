@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from index.config import SECTIONS, Config, settings_digest
+from index.current import MANIFEST
 from index.private import HIDDEN
 from index.receipts import quotes_of, receipts_beside, step_of
 from index.records import PROCEDURE_SCHEMA
 from index.store import canonical_json
 from publish.findings import Level
-from publish.release import MANIFEST
 from publish.verify_bytes import records
 
 Row = Mapping[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -77,6 +78,23 @@ def test_imports_run_one_way(room: str) -> None:
         for line, name in imported(ast.parse(path.read_text(encoding="utf-8")))
         if name.split(".")[0] in houses - MAY_IMPORT[room]
     ]
+    assert wrong == []
+
+
+def test_benches_use_what_is_there() -> None:
+    """A bench runs seldom: what it imports from us has to be there still, or its figure cannot be had again."""
+    wrong = []
+    for path in sorted((HOME / "bench").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for_types = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) for inner in node.body}
+        for node in ast.walk(tree):
+            ours = isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MAY_IMPORT
+            if isinstance(node, ast.ImportFrom) and ours and id(node) not in for_types:
+                module = importlib.import_module(node.module or "")
+                names = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                rooms = hasattr(module, "__path__")  # of a folder its files can be imported
+                lost = [name for name in names if not (rooms and importlib.util.find_spec(f"{node.module}.{name}"))]
+                wrong += [f"{path.name}:{node.lineno} imports {name} from {node.module}" for name in lost]
     assert wrong == []
 
 

@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import StoreError, UsageError
+from publish import skills
 from publish.site import figures
-from publish.site.data import ROLES, Person, Round, SiteData, place, round_of, safe_link, short, tokens
-from publish.site.layout import layout
-from publish.site.words import Words, put, title_files, words_of
+from publish.site.data import ROLES, Person, Round, SiteData, place, round_of, safe_link, same_words, short, thread_links, tokens
+from publish.site.layout import SIZE, layout
+from publish.site.words import COMMON, Words, put, title_files, words_of
 from publish.text import clean
 
 MARK = ".precipitate-site"  # what tells a folder of ours from one that must not be overwritten
 PER_PAGE = 200  # SOPs or people on one page of a list
+MOST_FIRST = 120  # characters of a first step in the list of hits
 MOST_RECEIPTS = 400  # on a contributor's page; the rest is counted
 MOST_BARS = 12
 MOST_ALTERNATIVES = 3
+MOST_DOTS, DOT_COLOURS = 1_000, 6  # of the picture on the front page
 STATIC = ("style.css", "app.js", "search.js", "map.js")
 Progress = Callable[[str, int, int | None], None]
 
@@ -90,6 +93,7 @@ class _Site:
 
         self.data, self.folder, self.progress = data, folder, progress
         self.files = self.bytes = 0
+        self._places: dict[str, tuple[int, int]] | None = None
         self.rounds: list[Round] = [round_of(raw) for raw in data.rounds]
         self.titles = {row["id"]: row["title"] for row in data.procedures}
         self.topics = _topics(data.procedures)
@@ -101,16 +105,26 @@ class _Site:
             lstrip_blocks=True,
         )
         self.environment.filters |= {"clean": clean, "link": safe_link, "place": place, "day": lambda moment: clean(moment or "")[:10]}
+        self.environment.filters["same_words"] = same_words
         self.environment.filters |= {
             "thousands": lambda number: f"{number:,}",
             "person": self._person_page,
             "role": lambda role: ROLES.get(role, role),
         }
-        self.environment.globals |= {"site": {"title": data.title, "root": data.root, "until": data.until, "made_by": data.made_by}}
+        self.environment.globals |= {
+            "site": {"title": data.title, "root": data.root, "until": data.until, "made_by": data.made_by, "agents": data.agents}
+        }
 
     def _person_page(self, author: str) -> str:
         person = self.data.people.get(author)
         return person.page if person else ""
+
+    def places(self, vectors: tuple[Sequence[str], Any]) -> Mapping[str, tuple[int, int]]:
+        """Where each SOP stands on the map; worked out once."""
+        if self._places is None:
+            ids, matrix = vectors
+            self._places = dict(zip(ids, layout(matrix), strict=True))
+        return self._places
 
     def page(self, name: str, template: str, /, **values: Any) -> None:
         """One HTML file; `up` leads from it to the front page."""
@@ -174,15 +188,23 @@ def _write_home(site: _Site, vectors: Any) -> None:
         "SOPs": len(rows),
         "posts read": sum(source["posts"] for source in site.data.inventory["sources"]),
         "contributors credited": len(site.data.people),
-        "rounds paid": len(site.rounds),
+        "round" if len(site.rounds) == 1 else "rounds": len(site.rounds),
     }
     supported = sorted(rows, key=lambda row: (-(row["support"]), row["title"]))[:8]
     together = sorted(rows, key=lambda row: (-row["authors"], -row["support"], row["title"]))[:8]
     site.page(
-        "index.html", "home.html", counts=counts, supported=supported, together=together, topics=site.topics[:14], people=_top(site, 8)
-    )
-    site.page("search.html", "search.html")
+        "index.html", "home.html", counts=counts, supported=supported, together=together, topics=site.topics[:14], people=_top(site, 8),
+        picture=_picture(site, vectors),
+    )  # fmt: skip
+    site.page("search.html", "search.html", common=sorted(COMMON))
     site.page("about.html", "about.html")
+
+
+def _picture(site: _Site, vectors: tuple[Sequence[str], Any]) -> Any:
+    places, rows = site.places(vectors), site.data.procedures
+    shown = [row for row in rows[:: max(1, len(rows) // MOST_DOTS)] if row["id"] in places]
+    dots = [(*places[row["id"]], row["cluster"] if row["cluster"] is not None else -1) for row in shown]
+    return figures.scatter(dots, SIZE, DOT_COLOURS)
 
 
 def _top(site: _Site, most: int) -> list[Person]:
@@ -203,8 +225,10 @@ def _write_lists(site: _Site, vectors: Any) -> None:
 def _write_sops(site: _Site, vectors: Any) -> None:
     """One page for each SOP, and the index of their words; read once, one batch in memory."""
     words = Words()
+    firsts: dict[str, str] = {}
     for done, record in enumerate(site.data.records(), 1):
         words.add(record)
+        firsts[record["id"]] = figures.cut(record["steps"][0]["text"], MOST_FIRST)
         others = site.data.snapshot.records(record["alternatives"][:MOST_ALTERNATIVES]) if record["alternatives"] else {}
         stances: dict[int | None, list[Any]] = defaultdict(list)
         for stance in record["stances"]:
@@ -219,10 +243,11 @@ def _write_sops(site: _Site, vectors: Any) -> None:
             alternatives=alternatives,
             more=more,
             titles=site.titles,
+            places=thread_links(record),
         )
         if done % 100 == 0 or done == len(site.data.procedures):
             site.progress("site", done, len(site.data.procedures))
-    for name, text in (*words.files(), *title_files(site.data.procedures)):
+    for name, text in (*words.files(), *title_files(site.data.procedures, firsts)):
         site.file(name, text)
 
 
@@ -283,8 +308,7 @@ def _write_sources(site: _Site, vectors: Any) -> None:
 
 
 def _write_map(site: _Site, vectors: tuple[Sequence[str], Any]) -> None:
-    ids, matrix = vectors
-    places = dict(zip(ids, layout(matrix), strict=True))
+    places = site.places(vectors)
     shown = [row for row in site.data.procedures if row["id"] in places]
     value = {
         "ids": [row["id"] for row in shown],
@@ -299,6 +323,17 @@ def _write_map(site: _Site, vectors: tuple[Sequence[str], Any]) -> None:
     site.page("map.html", "map.html", count=len(shown), topics=site.topics)
 
 
+def _write_agents(site: _Site, vectors: Any) -> None:
+    """What agents read of a site: llms.txt at its root, and an .sop.md for each SOP."""
+    if not site.data.agents:
+        return
+    heads = []
+    for record in site.data.records():
+        heads.append(skills.head_of(record))
+        site.file(f"{heads[-1][0]}.sop.md", skills.agent_sop(record))
+    site.file("llms.txt", skills.llms_index(heads))
+
+
 PAGES: tuple[Callable[[_Site, Any], None], ...] = (
     _write_static,
     _write_home,
@@ -308,6 +343,7 @@ PAGES: tuple[Callable[[_Site, Any], None], ...] = (
     _write_rounds,
     _write_sources,
     _write_map,
+    _write_agents,
 )
 
 

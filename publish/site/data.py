@@ -52,6 +52,7 @@ class SiteData:
     snapshot: Snapshot
     credits: Sequence[Mapping[str, Any]]
     rounds: Sequence[Mapping[str, Any]]
+    agents: bool = False  # with llms.txt and the .sop.md files that it links to
     procedures: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, Person] = field(default_factory=dict)
     inventory: Mapping[str, Any] = field(default_factory=dict)
@@ -103,10 +104,28 @@ def place(author: str) -> str:
     return clean(author.partition(":")[2].partition("/")[0] or author)[:80]
 
 
-def tokens(amount: int, decimals: int) -> str:
-    """Base units as a decimal number, exact: 1500000000000000000 with 18 decimals is "1.5"."""
+def same_words(citations: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Citations of one role that say the same come together, in order of the first."""
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for citation in citations:
+        found[citation["role"], " ".join(clean(citation["exact"]).casefold().split())].append(citation)
+    return list(found.values())
+
+
+def thread_links(record: Mapping[str, Any]) -> dict[str, str]:
+    """Of each thread the address of its first post that is cited."""
+    cited = [citation for step in record["steps"] for citation in step["citations"]]
+    cited.sort(key=lambda citation: (citation["number"] is None, citation["number"] or 0))
+    return {citation["thread"]: link for citation in reversed(cited) if (link := safe_link(citation["permalink"]))}
+
+
+def tokens(amount: int, decimals: int, most: int | None = None) -> str:
+    """Base units as a decimal number, exact: 1500000000000000000 with 18 decimals is "1.5". With `most` no more places than
+    that: what is cut off ends in "…"."""
     sign, digits = "-" if amount < 0 else "", str(abs(amount)).rjust(decimals + 1, "0")
     whole, rest = (digits[:-decimals], digits[-decimals:].rstrip("0")) if decimals else (digits, "")
+    if most is not None and len(rest) > most:
+        rest = rest[:most] + "…"
     return f"{sign}{int(whole):,}" + (f".{rest}" if rest else "")
 
 

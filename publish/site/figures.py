@@ -11,26 +11,32 @@ from markupsafe import Markup, escape
 
 from publish.text import clean
 
+WIDE, ROW, BAR = 440, 42, 16  # of waterfall and bars: narrow, so that their letters are read on a phone
+
 
 def waterfall(parts: Sequence[tuple[str, int]], total: int) -> Markup:
     """Bars that stand on each other's ends, left to right: where a sum comes from. `parts`: (label, amount)."""
     if not parts or total <= 0:
         return Markup("")
-    width, row, left = 720, 30, 250
-    height = row * (len(parts) + 1) + 8
-    scale = (width - left - 90) / total
-    drawn, at = [], 0.0
+    drawn, at = [], 0
     for number, (label, amount) in enumerate([*parts, ("all together", total)]):
-        y, last = number * row + 4, number == len(parts)
-        x = left + (0 if last else at * scale)
-        size = max(1.5, amount * scale)
-        drawn.append(
-            Markup('<g><text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(left - 10, y + 18, _cut(label))
-            + Markup('<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="20" rx="3"/>').format("sum" if last else "bar", x, y, size)
-            + Markup('<text class="value" x="{:.1f}" y="{}">{:,}</text></g>').format(x + size + 6, y + 18, amount)
+        last = number == len(parts)
+        drawn.append(_bar(number, label, 0 if last else at, amount, total, "sum" if last else "bar"))
+        at += amount
+    height = ROW * len(drawn) + 4
+    return _svg(WIDE, height, "waterfall", f"Waterfall of {len(parts)} parts that add up to {total:,} points", drawn)
+
+
+def _bar(number: int, label: str, start: int, amount: int, most: int, name: str) -> Markup:
+    """A line of words with the number at its end, and under it a bar from `start` to `start + amount` of `most`."""
+    y = number * ROW
+    return (
+        Markup('<text class="label" x="0" y="{}">{}</text>').format(y + 15, cut(label))
+        + Markup('<text class="value" x="{}" y="{}" text-anchor="end">{:,}</text>').format(WIDE, y + 15, amount)
+        + Markup('<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}" rx="2"/>').format(
+            name, min(start / most * WIDE, WIDE - 2), y + 21, max(2, amount / most * WIDE), BAR
         )
-        at += 0 if last else amount
-    return _svg(width, height, "waterfall", f"Waterfall of {len(parts)} parts that add up to {total:,} points", drawn)
+    )
 
 
 def histogram(bins: Sequence[tuple[int, int, int]], say: str) -> Markup:
@@ -74,20 +80,20 @@ def bars(rows: Sequence[tuple[str, int]], say: str) -> Markup:
     rows = sorted(rows, key=lambda row: -row[1])[:14]
     if not rows or not rows[0][1]:
         return Markup("")
-    width, row, left = 720, 28, 330
-    scale = (width - left - 70) / rows[0][1]
-    drawn = [
-        Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(left - 10, number * row + 18, _cut(label, 48))
-        + Markup('<rect class="bar" x="{}" y="{}" width="{:.1f}" height="18" rx="3"/>').format(
-            left, number * row + 4, max(1.5, amount * scale)
-        )
-        + Markup('<text class="value" x="{:.1f}" y="{}">{:,}</text>').format(left + amount * scale + 6, number * row + 18, amount)
-        for number, (label, amount) in enumerate(rows)
-    ]
-    return _svg(width, row * len(rows) + 6, "bars", say, drawn)
+    drawn = [_bar(number, label, 0, amount, rows[0][1], "bar") for number, (label, amount) in enumerate(rows)]
+    return _svg(WIDE, ROW * len(rows) + 4, "bars", say, drawn)
 
 
-def _cut(label: str, most: int = 32) -> str:
+def scatter(points: Sequence[tuple[int, int, int]], size: int, colours: int) -> Markup:
+    """A small picture of the map for the eye alone: a path for each colour. `points`: (x, y, topic), a topic below 0 is grey."""
+    paths: dict[int, list[str]] = {}
+    for x, y, topic in points:
+        paths.setdefault(topic % colours if topic >= 0 else -1, []).append(f"M{x * 400 // size} {y * 400 // size}h0")
+    drawn = [Markup('<path class="t{}" d="{}"/>').format(max(topic, -1) + 1, "".join(spots)) for topic, spots in sorted(paths.items())]
+    return Markup('<svg class="scatter" viewBox="-6 -6 412 412" aria-hidden="true">{}</svg>').format(Markup("").join(drawn))
+
+
+def cut(label: str, most: int = 44) -> str:
     text = clean(label)
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 

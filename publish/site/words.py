@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from index.search import COMMON as COMMON_WORDS
 from publish.text import clean
 
 BLOCK = 500  # SOPs in one file of titles
@@ -33,12 +34,16 @@ def stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
+COMMON = frozenset(map(stem, COMMON_WORDS))  # what every question has: in no file of words, and not asked for
+
+
 def shard(word: str) -> str:
     """The file that a word is in: the code points of its first two letters."""
     return "-".join(f"{ord(letter):x}" for letter in word[:2])
 
 
 def counts_of(record: Mapping[str, Any]) -> Counter[str]:
+    """How often each word is in it, but those that every question has."""
     found: Counter[str] = Counter()
     for name, weight in FIELDS:
         for word in words_of(record[name]):
@@ -47,7 +52,7 @@ def counts_of(record: Mapping[str, Any]) -> Counter[str]:
         found.update(words_of(step["text"]))
         if found.total() > MOST_WORDS:
             break
-    return found
+    return Counter({word: count for word, count in found.items() if word not in COMMON})
 
 
 class Words:
@@ -78,12 +83,12 @@ class Words:
             yield f"data/words-{name}.js", put(f"words-{name}", words)
 
 
-def title_files(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(name, content): [id, title, steps, authors] of the SOPs, block by block."""
+def title_files(rows: Iterable[Mapping[str, Any]], firsts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(name, content): [id, title, steps, authors, begin of the first step] of the SOPs, block by block."""
     block: list[list[Any]] = []
     number = 0
     for row in rows:
-        block.append([row["id"], clean(row["title"]), row["steps"], row["authors"]])
+        block.append([row["id"], clean(row["title"]), row["steps"], row["authors"], firsts.get(row["id"], "")])
         if len(block) == BLOCK:
             yield f"data/sops-{number}.js", put(f"sops-{number}", block)
             block, number = [], number + 1

@@ -105,9 +105,9 @@ def test_equal_vectors_come_by_id_where_not_all_fit() -> None:
 
 
 DOCUMENTS = [
-    *((name, "grant form", "apply for a grant") for name in "fedcba"),
-    ("kayak", "Kayak rack", "paint the rack; Grants are not for kayaks"),
-    ("zoë", "Café evening", "сварить суп"),
+    *((name, "grant form\napply for a grant") for name in "fedcba"),
+    ("kayak", "Kayak rack\npaint the rack; Grants are not for kayaks"),
+    ("zoë", "Café evening\nсварить суп"),
 ]
 
 
@@ -159,11 +159,11 @@ def test_equal_words_come_by_id_where_not_all_fit(words: Path) -> None:
     ids=lambda q: ascii(q[:12]),
 )
 def test_hostile_queries_break_nothing(words: Path, query: str) -> None:
-    assert set(lexical.search(words, query, 5)) <= {name for name, _, _ in DOCUMENTS}
+    assert set(lexical.search(words, query, 5)) <= {name for name, _ in DOCUMENTS}
 
 
 def test_what_was_stored_comes_back(tmp_path: Path) -> None:
-    rows = [lexical.Document(f"id {n}", "t", "b", "x" * n + "ö\x00🙂") for n in range(5)]
+    rows = [lexical.Document(f"id {n}", "t", "x" * n + "ö\x00🙂") for n in range(5)]
     lexical.build(tmp_path / "index", rows)
     opened = lexical.Lexical(tmp_path / "index")
     assert opened.stored(["id 3", "id 0"]) == {"id 3": rows[3].stored, "id 0": rows[0].stored}

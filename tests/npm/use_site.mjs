@@ -26,8 +26,8 @@ await tab.goto(base + "map.html");
 await tab.waitForFunction(() => performance.getEntriesByName("map-drawn").length);
 const drawn = Date.now() - began;
 const point = await tab.evaluate(() => {
-  const data = precipitate.got.map, canvas = document.getElementById("map"), scale = Math.min(canvas.clientWidth, canvas.clientHeight) / 4096;
-  return { x: data.x[0] * scale + (canvas.clientWidth - 4096 * scale) / 2, y: data.y[0] * scale + (canvas.clientHeight - 4096 * scale) / 2 };
+  const data = precipitate.got.map, canvas = document.getElementById("map");
+  return { x: data.x[0] * canvas.clientWidth / 4096, y: data.y[0] * canvas.clientHeight / 4096 };
 });
 const box = await (await tab.$("#map")).boundingBox();
 await tab.mouse.move(box.x + point.x, box.y + point.y);

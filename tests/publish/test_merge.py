@@ -17,7 +17,8 @@ from index.records import Tombstone
 from index.store import Store
 from index.tables_discussion import load_records
 from index.workspace import Workspace, init_workspace
-from publish.merge import MergeReport, _forged, _lineages, merge
+from publish.joining import forged, lineages
+from publish.merge import MergeReport, merge
 from publish.release import release
 from publish.verify import Means, verify
 from rewards.recompute import recompute, settled
@@ -146,7 +147,7 @@ def test_made_up_quotes_do_not_enter_where_the_posts_are_known(three: list[tuple
         return {cited: "other words"} if cited in ids else {}
 
     posts[cited]["plain_hash"] = hashlib.sha256(b"other words").hexdigest()
-    assert _forged(first, posts, texts) == f"a quote of {cited} is not in that post"
+    assert forged(first, posts, texts) == f"a quote of {cited} is not in that post"
     assert join(tmp_path / "m", three, Means(recompute, settled, texts=texts)).counts["procedures"] > 0
 
 
@@ -157,4 +158,4 @@ def test_a_fork_stays_beside_its_origin() -> None:
     origin: dict[str, Any] = {"id": "sop-a", "version": 1, "forked_from": None, "steps": steps, "stances": []}
     fork = {**origin, "id": "sop-b", "forked_from": "sop-a", "steps": steps[1:]}
     copy = {**origin, "id": "sop-c", "version": 2}
-    assert [(record["id"], record["version"]) for record in _lineages([fork, copy, origin])] == [("sop-a", 2), ("sop-b", 1)]
+    assert [(record["id"], record["version"]) for record in lineages([fork, copy, origin])] == [("sop-a", 2), ("sop-b", 1)]

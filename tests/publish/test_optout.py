@@ -16,7 +16,7 @@ from index.config import Config, PublishConfig
 from index.errors import UnknownName, UsageError
 from index.pack import pack_rows
 from index.private import HIDDEN
-from index.records import Identity, Post
+from index.records import Edge, Identity, Post
 from index.search import search
 from index.snapshot import open_current
 from index.store import Store
@@ -80,6 +80,26 @@ def test_a_person_who_opts_out_is_gone_everywhere_and_the_log_holds(workspace: W
         assert not any(said[:40] in hit.quote or person.handle == hit.handle for hit in hits)
     told = verify(new, Means(recompute, head=head))
     assert told.sound, findings(told)
+
+
+def test_praise_of_theirs_names_them_no_more(workspace: Workspace, store: Store) -> None:
+    """Others thanked them: by an answer to a post that is gone now, and by name."""
+    person, other = authors(store)[:2]
+    post, thread = store.execute("SELECT id, thread FROM posts WHERE author = ? ORDER BY id LIMIT 1", [person.id])[0]
+    told = ("Thanks, great post! That is what I was looking for.", "2026-01-01T00:00:00Z")
+    answer = Post("discourse:x/p/2", SOURCE, thread, 98, other.id, told[1], "markdown", told[0], "https://x.example/p/2", reply_to=post)
+    by_name = Post("discourse:x/p/3", SOURCE, thread, 99, other.id, told[1], "markdown", told[0], "https://x.example/p/3")
+    mention = Edge("mention", by_name.id, person.id)
+    with store.transaction():
+        load_records(store, SOURCE, "2026-01-02T00:00:00Z", {Post: [answer, by_name], Edge: [mention]})
+    refresh(store)
+    before = release(workspace, store, Config(), "0.1.0").path
+    assert f'"taker":"{person.id}"' in (before / "evidence.jsonl").read_text()
+    opt_out(store, person, "asked by mail", "", recover_text)
+    refresh(store)
+    after = release(workspace, store, Config(), "0.1.0").path
+    assert [name for name, text in texts(after) if f'"{person.id}"' in text] == []
+    assert verify(after, Means(recompute)).sound
 
 
 def test_their_later_posts_do_not_come_in(workspace: Workspace, store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,15 @@ from typing import Any
 import pytest
 
 from index.config import Config
+from index.current import current_local, current_release
+from index.errors import StoreError
+from index.facets import Filters, load
 from index.records import Tombstone
-from index.snapshot import FILE, Snapshot, current_release
+from index.snapshot import FILE, Snapshot, open_current
 from index.store import Store
 from index.tables_discussion import load_records, set_source_error
 from index.workspace import Workspace
+from publish.local import missing
 from publish.release import KEPT, ReleaseReport, current_number, numbers, release, tampered
 from tests.conftest import FORUM, HOME
 from tests.publish.conftest import fill, refresh
@@ -150,7 +155,7 @@ def test_what_only_readers_see_is_renewed_without_a_new_release(workspace: Works
         assert opened.sources()[0]["last_error"] == "host is down"
 
 
-@pytest.mark.parametrize("name", ["credits.jsonl", "manifest.json", f"local/{FILE}"])
+@pytest.mark.parametrize("name", ["credits.jsonl", "manifest.json"])
 def test_damaged_release_is_replaced(workspace: Workspace, store: Store, name: str) -> None:
     first = make(workspace, store)
     (first.path / name).unlink()
@@ -158,6 +163,51 @@ def test_damaged_release_is_replaced(workspace: Workspace, store: Store, name: s
     again = make(workspace, store)
     assert (again.number, again.changed, again.root) == (2, True, first.root)
     assert tampered(again.path) == []
+
+
+@pytest.mark.parametrize("name", [FILE, "facets.json", "SCHEMA", "lexical/procedures"])
+def test_what_readers_lack_is_made_anew_beside_the_same_release(workspace: Workspace, store: Store, name: str) -> None:
+    first = make(workspace, store)
+    before = bytes_of(first.path)
+    lost = first.path / "local" / name
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    assert missing(first.path / "local")
+    again = make(workspace, store)
+    assert (again.number, again.changed) == (1, False)
+    assert missing(first.path / "local") == [] and bytes_of(first.path) == before
+    assert [path.name for path in workspace.releases.iterdir()] == ["1"]
+
+
+def test_new_tags_are_searched_by_without_a_new_release(workspace: Workspace, store: Store) -> None:
+    first = make(workspace, store)
+    thread = next(iter(store.execute("SELECT threads[1] FROM procedures WHERE current ORDER BY id")))[0]
+    store.execute("UPDATE threads SET tags = ['harbour-lights'] WHERE id = ?", [thread])
+    again = make(workspace, store)
+    assert (again.number, again.root) == (1, first.root)
+    facets = load(current_local(workspace))
+    assert len(facets.allowed(Filters(tags=("harbour-lights",))) or ()) == 1
+
+
+@pytest.mark.parametrize(("schema", "said"), [("precipitate/local/99", "a newer"), ("precipitate/local/1", "an older"), ("", "an older")])
+def test_readers_refuse_what_another_program_prepared(workspace: Workspace, store: Store, schema: str, said: str) -> None:
+    path = make(workspace, store).path
+    (path / "local" / "SCHEMA").write_text(schema)
+    with pytest.raises(StoreError, match=f"made by {said} precipitate") as told:
+        open_current(workspace)
+    assert "`precipitate run`" in told.value.way_out
+    make(workspace, store)
+    with open_current(workspace) as opened:
+        assert opened.procedures()
+
+
+def test_a_release_of_a_newer_program_is_not_read(workspace: Workspace, store: Store) -> None:
+    path = make(workspace, store).path
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "schema": "precipitate/release/3"}))
+    for reader in (current_release, current_local, open_current):
+        with pytest.raises(StoreError, match="release/3") as told:
+            reader(workspace)
+        assert told.value.way_out == "install a newer precipitate"
 
 
 def test_damaged_snapshot_is_built_anew(workspace: Workspace, store: Store) -> None:
@@ -183,8 +233,12 @@ def test_empty_store_gives_an_empty_release(tmp_path: Path) -> None:
 KILLER = """
 import os, pathlib, signal, sys
 from index.config import Config
+from index.current import current_local, current_release
+from index.errors import StoreError
+from index.facets import Filters, load
 from index.store import Store
 from index.workspace import find_workspace
+import publish.local as local
 import publish.release as module
 
 def deadly(owner, name, after):
@@ -197,7 +251,7 @@ def deadly(owner, name, after):
     setattr(owner, name, wrapped)
 
 owner, name, after = sys.argv[2:5]
-deadly({"module": module, "Path": pathlib.Path, "snapshot": module.snapshot}[owner], name, after == "after")
+deadly({"module": module, "local": local, "Path": pathlib.Path, "snapshot": module.snapshot}[owner], name, after == "after")
 workspace = find_workspace(pathlib.Path(sys.argv[1]))
 with workspace.lock("run"), Store(workspace.database) as store:
     module.release(workspace, store, Config(), "0.1.0")
@@ -205,8 +259,8 @@ with workspace.lock("run"), Store(workspace.database) as store:
 MOMENTS = [
     ("module", "write_lines", "after"),
     ("snapshot", "build_snapshot", "after"),
-    ("module", "build_search", "after"),
-    ("module", "_sync", "before"),
+    ("local", "build_search", "after"),
+    ("module", "sync", "before"),
     ("Path", "rename", "before"),
     ("Path", "rename", "after"),
     ("Path", "replace", "before"),

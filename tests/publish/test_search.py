@@ -18,6 +18,7 @@ from index.search import Hit, Searcher, build_search, search, telling_words
 from index.snapshot import FILE, build_snapshot
 from index.store import Store
 from index.workspace import Workspace
+from publish.plan import plan
 from tests.publish import toy
 
 QUESTION = "how do I apply for a small grant"
@@ -169,13 +170,13 @@ def test_hostile_questions_are_answered(folder: Path, encoder: None, query: str)
 
 
 def test_a_score_is_what_it_is_said_to_be(folder: Path, encoder: None) -> None:
-    """Two fifths of the goal's cosine, three of the nearest passage's, and up to 1,000 for words; ties by id."""
+    """Two fifths of the goal's cosine, three of the nearest passage's, and up to 3,000 for words; ties by id."""
     searcher = Searcher(folder, Config().distill.model)
     ranked = searcher.rank(QUESTION)
     words = dict(searcher._words.scores(telling_words(QUESTION), 100))
     assert len(ranked) > 5
     for entry in ranked:
-        share = 1000 * words.get(entry.id, 0) // max(words.values())
+        share = 3000 * words.get(entry.id, 0) // max(words.values())
         assert entry.score == (2 * entry.goal_bp + 3 * entry.passage_bp) // 5 + share
         assert entry.passage in searcher.facets.citing and entry.id in searcher.facets.citing[entry.passage]
     assert ranked == sorted(ranked, key=lambda entry: (-entry.score, entry.id))
@@ -194,9 +195,17 @@ def test_an_answer_needs_words_or_meaning(folder: Path, monkeypatch: pytest.Monk
     assert {hit.id for hit in search(folder, QUESTION, 50, Config())} == {hit.id for hit in by_words(folder, QUESTION, 50)}
 
 
-@pytest.mark.parametrize("query", ["", "   ", "?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
+@pytest.mark.parametrize("query", ["?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
 def test_nothing_for_nothing(folder: Path, query: str) -> None:
     assert by_words(folder, query) == []
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n\t"])
+def test_whoever_asks_nothing_is_told_how_to_ask(folder: Path, query: str) -> None:
+    for ask in (by_words, lambda _, text: plan(Searcher(folder, Config().distill.model), text)):
+        with pytest.raises(UsageError, match="nothing was asked") as told:
+            ask(folder, query)
+        assert "a few words" in told.value.way_out
 
 
 def test_common_words_find_nothing_by_themselves(folder: Path) -> None:

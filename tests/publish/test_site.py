@@ -18,7 +18,7 @@ from index.errors import UsageError
 from index.workspace import Workspace, find_workspace
 from publish.site import words
 from publish.site.build import build_site, page_kinds
-from publish.site.data import gini, histogram, lorenz, safe_link, tokens
+from publish.site.data import gini, histogram, lorenz, safe_link, same_words, thread_links, tokens
 from publish.site.layout import SIZE, layout
 from publish.site.open import open_site
 from tests.conftest import Command
@@ -61,7 +61,7 @@ def site(demo: Path, command: Command, tmp_path_factory: pytest.TempPathFactory)
         ["identity", "import", str(Path(__file__).parents[2] / "docs" / "demo" / "payees.csv")],
         ["round", "new", "r1", "--budget", "10000", "--token", "native"],
         ["round", "allocate", "r1"],
-        ["site", "public", "--title", "Harbourside", "--json"],
+        ["site", "public", "--title", "Harbourside", "--agents", "--json"],
     ):
         done = command(*line, cwd=workspace)
         assert done.returncode in (0, 3), done.stderr
@@ -85,6 +85,12 @@ def test_every_link_leads_somewhere_and_nothing_comes_from_elsewhere(site: Path)
                 continue
             assert not re.match(r"[a-z]+:|//", url), (path, url)
             assert (path.parent / url.partition("#")[0].partition("?")[0]).is_file(), (path, url)
+
+
+def test_agents_find_every_sop_from_the_root(site: Path) -> None:
+    named = re.findall(r"\]\((sop-\w+\.sop\.md)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    assert sorted(named) == sorted(f"{path.stem}.sop.md" for path in (site / "sops").iterdir()) != []
+    assert all((site / name).read_text(encoding="utf-8").startswith("# sop-") for name in named)
 
 
 def test_every_sop_has_a_page_with_its_quotes_and_dissent(site: Path, demo: Path) -> None:
@@ -239,6 +245,27 @@ def test_amounts_are_written_exactly(amount: int, decimals: int) -> None:
     assert int(whole.lstrip("-") + rest.ljust(decimals, "0")) == abs(amount)
 
 
+def test_a_shortened_amount_says_that_it_goes_on() -> None:
+    assert tokens(491_435875700308700078, 18, 4) == "491.4358…" and tokens(1_500_000, 6, 4) == "1.5" and tokens(7, 0, 4) == "7"
+
+
+def test_the_same_words_of_many_stand_once_with_all_who_said_them() -> None:
+    said = [
+        ("states", "Open the port.", "a"),
+        ("confirms", "Open it", "b"),
+        ("states", "open  the PORT.", "c"),
+        ("confirms", "Open the port.", "d"),
+    ]
+    grouped = same_words([{"role": role, "exact": exact, "author": author} for role, exact, author in said])
+    assert [[citation["author"] for citation in group] for group in grouped] == [["a", "c"], ["b"], ["d"]]
+
+
+def test_a_thread_is_linked_by_its_first_cited_post() -> None:
+    cited = [("t1", 7, "https://h/t/1/7"), ("t1", 2, "https://h/t/1/2"), ("t2", None, "javascript:alert(1)"), ("t3", None, "https://h/x")]
+    steps = [{"citations": [{"thread": thread, "number": number, "permalink": link} for thread, number, link in cited]}]
+    assert thread_links({"steps": steps}) == {"t1": "https://h/t/1/2", "t3": "https://h/x"}
+
+
 @given(st.lists(st.integers(0, 10**24), max_size=60).map(sorted))
 def test_charts_hold_what_they_are_made_of(amounts: list[int]) -> None:
     assert 0 <= gini(amounts) <= 10_000
@@ -272,6 +299,28 @@ def test_words_are_found_where_they_stand() -> None:
     assert list(found["fill"][::2]) == [0, 1]
     grants = json.loads(files[f"data/words-{words.shard('grant')}.js"].partition(",")[2].rstrip(");\n"))
     assert grants["grant"][0] == 0
+    assert not any('"the"' in text or '"for"' in text for text in files.values()), "common words answer nothing"
+
+
+def test_who_opted_out_is_in_no_page(demo: Path, command: Command, tmp_path: Path) -> None:
+    """Nor in the round that was allocated before."""
+    import shutil
+
+    workspace = tmp_path / "round"
+    shutil.copytree(demo, workspace, symlinks=True)
+    for line in (
+        ["round", "new", "r1", "--budget", "10000", "--token", "native"],
+        ["round", "allocate", "r1"],
+        ["optout", "add", "wrenfield", "--reason", "asked"],
+        ["run", "--quiet"],
+        ["site", "public", "--agents"],
+    ):
+        done = command(*line, cwd=workspace)
+        assert done.returncode == 0, (line, done.stderr)
+    files = [path for path in (workspace / "public").rglob("*") if path.is_file()]
+    assert [path.name for path in files if "wrenfield" in path.read_text(encoding="utf-8")] == []
+    (round_page,) = (workspace / "public" / "rounds").iterdir()
+    assert "(opted out)" in round_page.read_text(encoding="utf-8")
 
 
 def test_an_empty_workspace_has_a_site(tmp_path: Path, command: Command) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from index.current import current_release
 from index.errors import StoreError, UnknownName, UsageError
-from index.snapshot import FILE, Snapshot, build_snapshot, current_release, fingerprint, missing_migrations
+from index.snapshot import FILE, Snapshot, build_snapshot, fingerprint, missing_migrations
 from index.store import Store
 from index.workspace import Workspace
 from publish.inventory import inventory, render_inventory

@@ -83,7 +83,7 @@ def test_json_is_whole_and_yet_harmless() -> None:
 def test_tables_line_up_and_empty_lists_say_so() -> None:
     assert table([["A", "N"], ["long one", "1"]], right=frozenset({1})) == "A         N\nlong one  1\n"
     assert "No SOP yet" in render_list([])
-    assert render_hits([], "wo\x1bman") == "Nothing found for “woman”.\n"
+    assert render_hits([], "wo\x1bman") == "Nothing found for “woman”.\n`precipitate list` shows all SOPs.\n"
 
 
 def test_values_of_reports_are_json() -> None:
@@ -97,6 +97,8 @@ def test_files_go_where_they_were_asked_to(tmp_path: Path) -> None:
     assert write_files(one, str(tmp_path / "named.csv")) == [tmp_path / "named.csv"]
     assert (tmp_path / "named.csv").read_bytes() == b"a\r\n"
     assert write_files(two, f"{tmp_path}/new/") == [tmp_path / "new/a.csv", tmp_path / "new/b.csv"]
+    assert write_files(two, str(tmp_path / "made")) == [tmp_path / "made/a.csv", tmp_path / "made/b.csv"]
+    assert write_files([("sop-a/SKILL.md", "x")], str(tmp_path / "skills")) == [tmp_path / "skills/sop-a/SKILL.md"]
     assert write_files(one, str(tmp_path / "new")) == [tmp_path / "new/a.csv"]
     with pytest.raises(UsageError, match="2 files do not go into"):
         write_files(two, str(tmp_path / "named.csv"))

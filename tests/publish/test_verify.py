@@ -15,6 +15,7 @@ import pytest
 from nacl.signing import VerifyKey
 
 from index.config import Config
+from index.current import MANIFEST
 from index.errors import StoreError
 from index.snapshot import open_current
 from index.store import Store, canonical_json
@@ -24,7 +25,7 @@ from publish.bodies import FILE as BODIES
 from publish.findings import Finding
 from publish.keys import did_of, make_key, public_of, release_key
 from publish.log import START, check_lines, line_hash, read_log
-from publish.release import MANIFEST, dress, release, sign, write_lines, write_manifest
+from publish.release import dress, release, sign, write_lines, write_manifest
 from publish.signed import FILE as SIGNED
 from publish.signed import PIECE
 from publish.targets import opened, unzip, zip_release
@@ -179,6 +180,14 @@ def test_pieces_tell_where_a_large_file_was_changed(folder: Path, workspace: Wor
     data[PIECE + 5] ^= 1
     path.write_bytes(data)
     assert any(f.where == f"bytes {PIECE:,} to {2 * PIECE - 1:,}" for f in findings(verify(folder, MEANS)))
+
+
+def test_of_a_cut_file_only_what_is_there_is_pointed_at(folder: Path) -> None:
+    path = folder / "release.car"
+    path.write_bytes(path.read_bytes()[: PIECE // 2])
+    found = [f for f in findings(verify(folder, MEANS)) if f.file == "release.car"]
+    assert "cut off" in found[0].what
+    assert [f.where for f in found if f.where.startswith("bytes")] == [f"bytes 0 to {PIECE // 2 - 1:,}"]
 
 
 # --- signatures and the log -----------------------------------------------------------------------------------------

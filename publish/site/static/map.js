@@ -5,7 +5,7 @@
   function start() {
     var data = precipitate.got.map, canvas = document.getElementById("map"), tip = document.getElementById("tip");
     if (!data || !canvas) return;
-    var pen = canvas.getContext("2d"), count = data.ids.length, cells = new Map(), view = null, hover = -1, frame = 0, wide = 1, high = 1, ratio = 1;
+    var pen = canvas.getContext("2d"), count = data.ids.length, cells = new Map(), view = null, hover = -1, frame = 0, wide = 1, high = 1, ratio = 1, stretch = 1; // stretch: what stands side by side may stand wider apart
     for (var i = 0; i < count; i++) {
       var key = (data.x[i] / CELL | 0) * 1000 + (data.y[i] / CELL | 0);
       if (cells.has(key)) cells.get(key).push(i); else cells.set(key, [i]);
@@ -21,8 +21,8 @@
         .sort(function (a, b) { return b.n - a.n; });
     }
     function whole() {
-      var scale = Math.min(wide, high) / SIZE;
-      view = { scale: scale, x: (wide - SIZE * scale) / 2, y: (high - SIZE * scale) / 2 };
+      view = { scale: high / SIZE, x: 0, y: 0 };
+      stretch = wide / high;
     }
     function size() {
       ratio = window.devicePixelRatio || 1;
@@ -41,7 +41,7 @@
       pen.clearRect(0, 0, wide, high);
       var radius = Math.max(count > 4000 ? 1.6 : 3, Math.min(8, 2.6 * Math.sqrt(view.scale * 6)));
       for (var i = 0; i < count; i++) {
-        var x = data.x[i] * view.scale + view.x, y = data.y[i] * view.scale + view.y;
+        var x = data.x[i] * view.scale * stretch + view.x, y = data.y[i] * view.scale + view.y;
         if (x < -9 || y < -9 || x > wide + 9 || y > high + 9) continue;
         pen.fillStyle = color(data.topic[i], night);
         pen.beginPath(); pen.arc(x, y, i === hover ? radius + 3 : radius, 0, 7); pen.fill();
@@ -49,8 +49,9 @@
       var taken = [];
       pen.font = "600 13px system-ui, sans-serif"; pen.textAlign = "center";
       labels.forEach(function (label) {
-        var x = label.x * view.scale + view.x, y = label.y * view.scale + view.y, half = pen.measureText(label.name).width / 2;
+        var x = label.x * view.scale * stretch + view.x, y = label.y * view.scale + view.y - 12, half = pen.measureText(label.name).width / 2;
         if (!label.name || x < 0 || y < 0 || x > wide || y > high || taken.length > 40) return;
+        x = Math.max(half + 6, Math.min(wide - half - 6, x));
         if (taken.some(function (t) { return Math.abs(t[0] - x) < t[2] + half + 8 && Math.abs(t[1] - y) < 20; })) return;
         taken.push([x, y, half]);
         pen.lineWidth = 4; pen.strokeStyle = card; pen.strokeText(label.name, x, y);
@@ -58,12 +59,12 @@
       });
     }
     function at(x, y) {
-      var mx = (x - view.x) / view.scale, my = (y - view.y) / view.scale, reach = 14 / view.scale, best = -1, least = reach * reach;
-      var around = Math.min(8, Math.ceil(reach / CELL));
+      var mx = (x - view.x) / (view.scale * stretch), my = (y - view.y) / view.scale, reach = 14 / view.scale, best = -1, least = reach * reach;
+      var around = Math.min(16, Math.ceil(reach / Math.min(1, stretch) / CELL));
       for (var cx = (mx / CELL | 0) - around; cx <= (mx / CELL | 0) + around; cx++)
         for (var cy = (my / CELL | 0) - around; cy <= (my / CELL | 0) + around; cy++)
           (cells.get(cx * 1000 + cy) || []).forEach(function (i) {
-            var d = (data.x[i] - mx) * (data.x[i] - mx) + (data.y[i] - my) * (data.y[i] - my);
+            var d = (data.x[i] - mx) * (data.x[i] - mx) * stretch * stretch + (data.y[i] - my) * (data.y[i] - my);
             if (d < least) { least = d; best = i; }
           });
       return best;
