@@ -30,7 +30,10 @@ SAME_FRAME_BP = 7000  # … and where verb and polarity agree
 BESIDE_BP = 6000  # cosine from which an added step stands beside the one it is closest to
 NEAR_STEP_BP = 4500  # from which a stance speaks of a step
 ECHO_WORDS = 7  # words from which the same words by two people are no accident ("works for me, thanks" is)
+CONTAINED_WORDS = 8  # distinct words from which a sentence that stands whole in another of its author says nothing new
 WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[^\s.!?:] )[A-Z]\w+|\b[A-Za-z]+[A-Z\d]\w*")
 
 
 # Plain words that outrank the scorer: who writes "I disagree" does not support.
@@ -97,7 +100,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
     steps: list[DraftStep] = []
     for place in scaffold.steps:
         for step in _steps_at(scored, place, vectors[place]):
-            twin = _twin(step, steps)
+            twin = _twin(scored, step, steps)
             if twin is None:
                 steps.append(step)
             else:
@@ -107,7 +110,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
     for place in scaffold.added:
         author = scored.posts[place.post].read.post.author
         for step in _steps_at(scored, place, vectors[place]):
-            twin = _twin(step, steps)
+            twin = _twin(scored, step, steps)
             if twin is not None:
                 if author != home.author and set(step.flags) - set(twin.flags):
                     continue  # nor does it as a restatement that says one thing more
@@ -134,16 +137,47 @@ def _steps_at(scored: ScoredThread, place: Place, vector: Vectors) -> list[Draft
     return found
 
 
-def _twin(step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
-    """The step that says the same, if any. Clauses of one passage are never twins."""
+def _twin(scored: ScoredThread, step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
+    """The step that says the same, if any. Clauses of one passage are never twins.
+
+    Whoever says two near things mostly means two things ("generate the public key", "generate the weaker public key"): of
+    one author's words only what stands there twice is one step (docs/decisions/0029-fields.md).
+    """
     for other in steps:
         if other.statements[0].place == step.statements[0].place or not same_polarity(step.frame, other.frame):
             continue
         near = _cosine(step.vector, other.vector)
         same_verb = bool(step.frame and other.frame and step.frame.verb == other.frame.verb)
-        if near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb):
+        if (near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb)) and _says_the_same(scored, step, other):
             return other
     return None
+
+
+def _says_the_same(scored: ScoredThread, step: DraftStep, other: DraftStep) -> bool:
+    """Whether near vectors mean the same: not where each has a number or name that the other lacks, and of one author
+    only where the words are the same."""
+    one, two = step.statements[0], other.statements[0]
+    new, old = _words_of(scored, one), _words_of(scored, two)
+    if any(read(new) - read(old) and read(old) - read(new) for read in (_numbers_in, _names_in)):
+        return False
+    if scored.posts[one.place.post].read.post.author != scored.posts[two.place.post].read.post.author:
+        return True
+    words, known = set(WORD.findall(fold(new))), set(WORD.findall(fold(old)))
+    shorter, shared = min(len(words), len(known)), len(words & known)
+    return shared * 10 >= 8 * max(len(words), len(known)) or (shorter >= CONTAINED_WORDS and shared == shorter)
+
+
+def _numbers_in(text: str) -> set[str]:
+    return set(_NUMBER.findall(text))
+
+
+def _names_in(text: str) -> set[str]:
+    return set(_NAME.findall(text))
+
+
+def _words_of(scored: ScoredThread, statement: Statement) -> str:
+    passage = scored.posts[statement.place.post].passage(statement.place.passage)
+    return passage.text[statement.clause.start : statement.clause.end]
 
 
 def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
@@ -153,8 +187,7 @@ def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
 
 
 def _said(scored: ScoredThread, statement: Statement) -> set[str]:
-    passage = scored.posts[statement.place.post].passage(statement.place.passage)
-    return set(WORD.findall(fold(passage.text[statement.clause.start : statement.clause.end])))
+    return set(WORD.findall(fold(_words_of(scored, statement))))
 
 
 def same_polarity(a: Frame | None, b: Frame | None) -> bool:

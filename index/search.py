@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from index import facets, lexical, vectors
 from index.config import Config
 from index.embed import DIMENSIONS, PACKAGED, PACKAGED_SHA256
+from index.errors import UsageError
 from index.facets import NO_FILTERS, Facets, Filters
 from index.snapshot import goal_vectors
 from index.store import Store, canonical_json
@@ -134,7 +135,14 @@ def span_of(passage_id: str) -> Span:
 
 def search(folder: Path, query: str, k: int, config: Config, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
     """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded."""
-    return Searcher(folder, config.distill.model).search(query, k, words_only, filters)
+    return Searcher(folder, config.distill.model).search(asking(query), k, words_only, filters)
+
+
+def asking(query: str) -> str:
+    """The question as it is; one without a letter or digit asks nothing, and is no question that found nothing."""
+    if not any(character.isalnum() for character in query):
+        raise UsageError(f"{query!r} asks nothing", "say in a few words what you want to do, such as “apply for a grant”")
+    return query
 
 
 class Searcher:
