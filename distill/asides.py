@@ -1,7 +1,7 @@
 """Asides: passages of a draft that are no step by their own words or by where they stand. Dropped behind the gate.
 
 The scorers read a sentence in its window and still take preambles, examples and news for steps. Only what readers of the
-labelled threads hardly ever call a step is dropped (docs/decisions/0029-fields.md has each rule's share); what is merely
+labelled threads hardly ever call a step is dropped (docs/decisions/0031-fields.md has each rule's share); what is merely
 badly put stays, since its words may be all that says a step.
 """
 
@@ -23,7 +23,9 @@ _LEADS_IN = re.compile(
 )
 _GREETS = re.compile(r"(?i)^\W*(?:thanks?\b|thank you|hi\b|hello\b|hey\b|gm\b|welcome to\b|dear\b|congrat)")
 _ANSWERS = re.compile(r"(?i)^\W*(?:yes|yeah|yep|nope|no|sure|right|ok(?:ay)?|agreed|exactly|indeed)\s*(?:[,.!–—-]|$)")
-_PLANS = re.compile(r"(?i)^\W*i(?:['’]ll| will|['’]m going to| am going to| plan to| intend to|['’]d like to| would like to| want to|['’]m planning)\b")
+_PLANS = re.compile(
+    r"(?i)^\W*i(?:['’]ll| will|['’]m going to| am going to| plan to| intend to|['’]d like to| would like to| want to|['’]m planning)\b"
+)
 _NEWS = re.compile(
     r"(?i)^\W*(?:(?:done|fixed|solved|update|edit)\b\s*[,:.!–—-]|edited (?:post|to)\b|(?:that|this|it) (?:worked|fixed|solved|did the trick|helped)\b"
     r"|i (?:did|followed|tried) (?:it|this|that|the|all|every)\b[^.]*\b(?:work|worked|works|fixed|solved|order|thanks?)\b)"

@@ -47,17 +47,25 @@ _THINGS = frozenset(
     "consider remember deliver discover gather render former latter former-member later earlier better never ever over under after however forever order-id consist exist assist insist persist resist".split()
 )
 _GROUP_HEADS = re.compile(r"(?i)(?:.*-)?(?:committee|council|board|team|house|commission|foundation|ring|group|lead|council-lead|dao)s?$")
-_DETERMINER = re.compile(r"(?i)^(?:(?:the|an?|each|every|any|all|both|our|my|your|their|these|those|this|that|most|some|no|at least one|at least two|either|one|two|three|four|five)\s+)+")
-_PRONOUN = re.compile(r"(?i)^(?:i|you|he|she|it|we|they|who|one|this|that|these|those|there|what|which|some|many|most|others?|both|all|each|any|none|nobody|no one|nothing)\b(?:['’]\w+)?$")
+_DETERMINER = re.compile(
+    r"(?i)^(?:(?:the|an?|each|every|any|all|both|our|my|your|their|these|those|this|that|most|some|no|at least one|at least two|either|one|two|three|four|five)\s+)+"
+)
+_PRONOUN = re.compile(
+    r"(?i)^(?:i|you|he|she|it|we|they|who|one|this|that|these|those|there|what|which|some|many|most|others?|both|all|each|any|none|nobody|no one|nothing)\b(?:['’]\w+)?$"
+)
 _ENDS_HEAD = re.compile(r"(?i)\s(?:of|from|in|on|at|for|with|who|whose|that|to|under|behind|within|by|and/or|other than)\s")
 _LABEL = re.compile(r"^(?:\W*\*\W*)?(?P<label>[A-Z][\w’'& /-]{1,40}?)\s*:\s+(?=\S)")
-_ADVERB = re.compile(r"(?i)^(?:also|instead|then|so|now|finally|next|first|perhaps|maybe|ideally|generally|usually|typically|additionally)\s+")
+_ADVERB = re.compile(
+    r"(?i)^(?:also|instead|then|so|now|finally|next|first|perhaps|maybe|ideally|generally|usually|typically|additionally)\s+"
+)
 # What begins something else than a subject, and words that say that a whole clause stands before it.
 _NO_SUBJECT = re.compile(
     r"(?i)^(?:as|given|after|before|since|because|though|although|if|when|once|whether|how|what|why|where|while|until|in|on|at(?! least\b)|by|for|from|with|to|of|via|per|during|within|without|under|over|"
     r"your|their|his|her|its|my|[a-z]+ing)\b"
 )
-_VERBAL = frozenset("is are was were be been has have had do does did will would can could may might must shall should they it he she we i you then".split())
+_VERBAL = frozenset(
+    "is are was were be been has have had do does did will would can could may might must shall should they it he she we i you then".split()
+)
 _PHRASE = re.compile(r"^[\w’'\"“”&/.#@()-]+(?:\s+[\w’'\"“”&/.#@()-]+)*$")
 
 
@@ -120,7 +128,9 @@ def _somebody(words: str) -> Named | None:
     return Named(words, False) if name and not any(c.isdigit() for c in bare) else None
 
 
-_GIVEN_NAMES = frozenset("Bob Carol Charlie Dave Eve Victor Grace Frank Heidi Ivan Peggy Trent Walter Dan Erin Faythe Olivia Rupert Sybil".split())
+_GIVEN_NAMES = frozenset(
+    "Bob Carol Charlie Dave Eve Victor Grace Frank Heidi Ivan Peggy Trent Walter Dan Erin Faythe Olivia Rupert Sybil".split()
+)
 
 
 def is_party(noun: str) -> bool:
@@ -128,7 +138,12 @@ def is_party(noun: str) -> bool:
     noun = noun.lower()
     if _GROUP_HEADS.match(noun):
         return True
-    for form in (noun, noun.removesuffix("s"), noun[:-3] + "y" if noun.endswith("ies") else noun, {"men": "man", "women": "woman", "children": "child"}.get(noun, noun)):
+    for form in (
+        noun,
+        noun.removesuffix("s"),
+        noun[:-3] + "y" if noun.endswith("ies") else noun,
+        {"men": "man", "women": "woman", "children": "child"}.get(noun, noun),
+    ):
         if form in _THINGS:
             return False
         if form in _PEOPLE:
@@ -165,9 +180,12 @@ _TIME = (
 )
 _LEADING = re.compile(rf"^\s*(?:(?P<clause>{_CLAUSE})|{_TIME})\b(?=\s)", re.I)
 _TRAILING = re.compile(
-    r"(?:^|(?<=[\s,(]))(?P<condition>(?:only\s+)?(?:if|unless|when|once|as soon as|provided that|in case(?! of\b))\s[^.;:!?,\n—–]{3,120}?)[.;:!?\s]*$", re.I
+    r"(?:^|(?<=[\s,(]))(?P<condition>(?:only\s+)?(?:if|unless|when|once|as soon as|provided that|in case(?! of\b))\s[^.;:!?,\n—–]{3,120}?)[.;:!?\s]*$",
+    re.I,
 )
-_NO_CONDITION = re.compile(r"(?i)^(?:after all|before long|within reason|(?:once|when|if) (?:again|more|anything|and|or|to|not)\b|if not\b)")
+_NO_CONDITION = re.compile(
+    r"(?i)^(?:after all|before long|within reason|(?:once|when|if) (?:again|more|anything|and|or|to|not)\b|if not\b)"
+)
 # What "if" and "when" belong to something else behind: "see if", "as if", "the date when", "it would be nice if".
 _GOVERNED = re.compile(
     r"(?i)(?:\b(?:see|check|know|verif|confirm|ask|tell|determin|decid|wonder|consider|indicat|test|find out|figure|unsure|unclear|clear|sure|matter|evaluat|assess|say|show)\w*(?:\s+\S+){0,2}"
@@ -218,13 +236,17 @@ def _has_verb(words: str) -> bool:
 
 def _holds_together(words: str, clause: bool) -> bool:
     """Whether a condition is one, and has not swallowed what follows from it."""
-    if any(mark in words for mark in (".", ";", ":", "!", "?", "—", "–", " - ", "\n")) and not re.search(r"\d[.:]\d|\be\.g\.|\bi\.e\.", words):
+    if any(mark in words for mark in (".", ";", ":", "!", "?", "—", "–", " - ", "\n")) and not re.search(
+        r"\d[.:]\d|\be\.g\.|\bi\.e\.", words
+    ):
         return False
     if clause:
         subject = re.match(r"(?i)(?:only )?(?:in the event(?: that)?|as soon as|provided that|assuming that|\S+)\s+\S+\s+\S+", words)
         return not _RESULT.search(words, subject.end() if subject else 0)
     first_verb = re.search(r"(?i)\b(?:is|are|was|were|has|have|can|will|would|must|should|may)\b", words)
-    return first_verb is None or bool(re.match(r"(?i)(?:before|after)\b", words) or re.search(r"(?i)\b(?:that|where|which|who)\b", words[: first_verb.start()]))
+    return first_verb is None or bool(
+        re.match(r"(?i)(?:before|after)\b", words) or re.search(r"(?i)\b(?:that|where|which|who)\b", words[: first_verb.start()])
+    )
 
 
 def trailing_condition(text: str) -> str | None:
@@ -235,7 +257,13 @@ def trailing_condition(text: str) -> str | None:
     if last is None or last.start() <= 8:
         return None
     before, words = text[: last.start()], " ".join(last["condition"].split())
-    if _NO_CONDITION.match(words) or (_GOVERNED.search(before) and not _SHORT.match(words)) or _ANOTHER_CLAUSE.search(before) or not _balanced(before) or not _balanced(words):
+    if (
+        _NO_CONDITION.match(words)
+        or (_GOVERNED.search(before) and not _SHORT.match(words))
+        or _ANOTHER_CLAUSE.search(before)
+        or not _balanced(before)
+        or not _balanced(words)
+    ):
         return None
     if not _has_verb(words):
         return None

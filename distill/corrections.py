@@ -84,7 +84,12 @@ def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Claus
                 continue
             for pattern in _REPLACES:
                 found = pattern.search(passage.text)
-                if found and _names_something(found["old"]) and _names_something(found["new"]) and max(len(found[name].split()) for name in ("new", "old")) <= MOST_WORDS:
+                if (
+                    found
+                    and _names_something(found["old"])
+                    and _names_something(found["new"])
+                    and max(len(found[name].split()) for name in ("new", "old")) <= MOST_WORDS
+                ):
                     yield Place(number, index), found["new"].strip(), found["old"].strip(), Clause(0, len(passage.text))
                     break
 

@@ -17,7 +17,8 @@ _TAG = re.compile(
     re.I,
 )
 _TRAILING_TAG = re.compile(
-    r"\s*(?:\[[^\]]{1,40}\]|\((?:feedback|comments?|review|help|input|draft|wip|updated?|rfc)\b[^):]{0,30}\)|\+ (?:feedback|comments|discussion|poll)|(?<![\w#])#\d+)\s*$", re.I
+    r"\s*(?:\[[^\]]{1,40}\]|\((?:feedback|comments?|review|help|input|draft|wip|updated?|rfc)\b[^):]{0,30}\)|\+ (?:feedback|comments|discussion|poll)|(?<![\w#])#\d+)\s*$",
+    re.I,
 )
 _HOWTO = re.compile(
     r"^\s*(?:(?:how|where) to|how (?:do i|do you|do we|can i|can we|can you|should i|should we|we|i)(?!\s+(?:feel|think|know|see|like|want|understand|say|mean)\b)|guide (?:to|for)|a guide to|steps? to|tutorial:?"
@@ -27,7 +28,15 @@ _HOWTO = re.compile(
 _ASKS_FOR = re.compile(r"^\s*(?:can|could|should|shall|may) (?:we|i|you)\s+(?:please\s+)?(?P<verb>[a-z]+)\b(?=.*\?\s*$)", re.I)
 _PROPOSES = re.compile(r"(?<=: )(?:a |the )?(?:proposal|suggestion) to (?P<verb>[a-z]+)\b", re.I)
 _GERUND = re.compile(r"^(?P<adverb>[A-Za-z]+ly\s+)?(?P<gerund>[A-Za-z]+ing)(?P<of>\s+of)?(?=\s)", re.I)
-_OF_VERBS = ("dispose", "think", "speak", "hear", "know", "learn", "get")  # "Disposing of X" is to dispose of it, "reclaiming of X" to reclaim it
+_OF_VERBS = (
+    "dispose",
+    "think",
+    "speak",
+    "hear",
+    "know",
+    "learn",
+    "get",
+)  # "Disposing of X" is to dispose of it, "reclaiming of X" to reclaim it
 # "The goal of this guide is to …", "this post describes how to …": what the post itself says that it is for.
 _PURPOSE = re.compile(
     r"(?i)^\W*(?:(?:so|and|but|overall|in short|tl;?dr)[\s,:]+)*(?:(?:the|our) (?:main |overall |primary )?(?:goal|purpose|aim|objective|intention)s? (?:of (?:this|these|the) [\w’' -]{2,50} |here )?(?:is|are)\b"
@@ -52,15 +61,24 @@ _KNOWN_TOOLS = (
     "|MetaMask|WalletConnect|Ledger|Trezor|Coldcard|Sparrow|Electrum|Specter|Hardhat|Truffle|Docker|Kubernetes|Grafana|Prometheus|Dune|Infura|Alchemy|IPFS|Arweave|ENS|Gitcoin|Bitcoin Core|Geth|Nethermind|Besu"
     "|Erigon|Lighthouse|Prysm|Teku|Twitter|YouTube|Eventbrite|Meetup|Loomio|Jupyter|Wireshark"
 )
-_PARTS = frozenset("and anti as by co de ex for forth in inter intra meta micro mini multi non of off on out per post pre pro re self semi sub super the to trans ultra un up".split())
+_PARTS = frozenset(
+    "and anti as by co de ex for forth in inter intra meta micro mini multi non of off on out per post pre pro re self semi sub super the to trans ultra un up".split()
+)
 _USED = r"(?:use|uses|using|used|via|through|run|runs|running|install|installing|open|opening|download|downloading|launch|execute|call|calling|invoke)"
 _TOOL_NAMES = (
     re.compile(rf"\b(?i:{_USED}|with|in|on|into|to|from|at|an?|the|your|our|its)\s+(?P<name>{_KNOWN_TOOLS})\b(?!['’]s\b)"),
-    re.compile(r"\b(?i:use|uses|using|run|runs|running|install|installing|open|download|launch)\s+(?i:(?:the|an?|your|our)\s+)?[`“\"']?(?P<name>[A-Z][a-z]+[A-Z][a-z]\w+|[a-z]{2,}(?:-[a-z\d]{2,})+)\b"),
-    re.compile(r"\b(?i:run|runs|running|call|calls|calling|execute|invoke)\s+(?i:(?:the|an?|your|our)\s+)?[`“\"']?(?P<name>[a-z]{2,}(?:_[a-z\d]{3,})+)\b"),
+    re.compile(
+        r"\b(?i:use|uses|using|run|runs|running|install|installing|open|download|launch)\s+(?i:(?:the|an?|your|our)\s+)?[`“\"']?(?P<name>[A-Z][a-z]+[A-Z][a-z]\w+|[a-z]{2,}(?:-[a-z\d]{2,})+)\b"
+    ),
+    re.compile(
+        r"\b(?i:run|runs|running|call|calls|calling|execute|invoke)\s+(?i:(?:the|an?|your|our)\s+)?[`“\"']?(?P<name>[a-z]{2,}(?:_[a-z\d]{3,})+)\b"
+    ),
     re.compile(r"(?<![\w/.@-])(?P<name>[\w-]{2,40}\.(?:py|sh|js|ts|exe|toml|ya?ml|json|csv|conf|service))\b"),
-    re.compile(r"(?:https?://|(?<![\w/.@-])(?=(?:[\w-]+\.)+(?:org|com|io|net|xyz|dev|app|eth\.limo)\b))(?:www\.)?(?P<name>(?:[\w-]+\.)+[a-z]{2,6})(?![\w.-]*\.(?:jpe?g|png|gif|webp|svg)\b)(?!\S*\.(?:jpe?g|png|gif|webp|svg)\b)"),
+    re.compile(
+        r"(?:https?://|(?<![\w/.@-])(?=(?:[\w-]+\.)+(?:org|com|io|net|xyz|dev|app|eth\.limo)\b))(?:www\.)?(?P<name>(?:[\w-]+\.)+[a-z]{2,6})(?![\w.-]*\.(?:jpe?g|png|gif|webp|svg)\b)(?!\S*\.(?:jpe?g|png|gif|webp|svg)\b)"
+    ),
 )
+
 
 def goal_of(title: str, heading: str) -> str:
     """The thread's title as a goal: tags, "how to" and "a proposal to" gone, a leading gerund as an imperative."""

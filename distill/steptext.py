@@ -26,7 +26,8 @@ _TALKED = re.compile(
 )
 # "I think the keeper should …" asks for the same as "the keeper should …".
 _OPINION = re.compile(
-    r"^(?:i|we)(?:['’]d| would)?(?: (?:also|still|strongly|really|personally|just))*\s+(?:think|believe|feel|say|suggest|recommend|propose)(?:\s+that)?\s*[:,]?\s+(?P<rest>\S.*)$", re.I | re.S
+    r"^(?:i|we)(?:['’]d| would)?(?: (?:also|still|strongly|really|personally|just))*\s+(?:think|believe|feel|say|suggest|recommend|propose)(?:\s+that)?\s*[:,]?\s+(?P<rest>\S.*)$",
+    re.I | re.S,
 )
 _ASKED_FOR = re.compile(r"^(?!what\b)(?:\S+\s+){1,10}?(?:should|must|needs? to|has to|have to|ought to)\b", re.I)
 _ROUNDABOUT = re.compile(
@@ -247,19 +248,25 @@ def step_text(text: str, frame: Frame | None) -> str:
 def _behind_talk(text: str, frame: Frame | None) -> str:
     """The instruction behind what only leads up to it: agreement, "I think", "the best way is to", an announcement."""
     for _ in range(3):
-        behind = text
-        if found := _TALKED.match(text):
-            behind = text[found.end() :]
-        elif (found := _ANNOUNCED.match(text)) and _tells(found["rest"]):
-            behind = found["rest"]
-        elif (found := _OPINION.match(text)) and (_ASKED_FOR.match(found["rest"]) or (":" in text[: found.start("rest")] and _tells(found["rest"]))):
-            behind = found["rest"]
-        elif (found := _ROUNDABOUT.match(text)) and is_base_verb(found["verb"].lower()) and found["verb"].lower() not in (*_TALK, "be"):
-            behind = found["rest"]
-        if behind == text or not behind.strip():
+        behind = _behind_lead(text)
+        if not behind or not behind.strip():
             break
         text = _without_opening(behind, frame)
     return text
+
+
+def _behind_lead(text: str) -> str | None:
+    """What stands behind one such lead; None where there is none, or where something would be lost with it."""
+    if talked := _TALKED.match(text):
+        return text[talked.end() :]
+    if (announced := _ANNOUNCED.match(text)) and _tells(announced["rest"]):
+        return announced["rest"]
+    if opinion := _OPINION.match(text):
+        said = opinion["rest"]
+        return said if _ASKED_FOR.match(said) or (":" in text[: opinion.start("rest")] and _tells(said)) else None
+    roundabout = _ROUNDABOUT.match(text)
+    verb = roundabout["verb"].lower() if roundabout else ""
+    return roundabout["rest"] if roundabout and is_base_verb(verb) and verb not in (*_TALK, "be") else None
 
 
 def _tells(text: str) -> bool:

@@ -42,12 +42,17 @@ def test_what_says_itself_that_it_is_no_step(aside: str) -> None:
     assert aside not in kept(said) and len(kept(said)) == 2
 
 
-@pytest.mark.parametrize("news", ["Done, and it worked: the lamp came on.", "I did it in this order and the panel asked me nothing.", "That fixed it."])
+@pytest.mark.parametrize(
+    "news", ["Done, and it worked: the lamp came on.", "I did it in this order and the panel asked me nothing.", "That fixed it."]
+)
 def test_news_of_others_adds_no_step(news: str) -> None:
     assert kept("Drain the tank. Close the lower valve.", news) == ["Drain the tank.", "Close the lower valve."]
 
 
-@pytest.mark.parametrize("preamble", ["I got the tank cleaned in January and had to ask six people how.", "People keep buying tanks and then leave them in a drawer."])
+@pytest.mark.parametrize(
+    "preamble",
+    ["I got the tank cleaned in January and had to ask six people how.", "People keep buying tanks and then leave them in a drawer."],
+)
 def test_what_stands_before_the_list_that_is_the_procedure_is_preamble(preamble: str) -> None:
     assert kept(preamble + LIST)[0] == "Drain the tank."
 
@@ -66,4 +71,7 @@ def test_prose_has_no_preamble_by_its_place() -> None:
 
 
 def test_what_others_answer_may_still_add_a_step() -> None:
-    assert kept("Drain the tank. Lift the lid.", "No, you first need to close the lower valve.")[-1] == "No, you first need to close the lower valve."
+    assert (
+        kept("Drain the tank. Lift the lid.", "No, you first need to close the lower valve.")[-1]
+        == "No, you first need to close the lower valve."
+    )

@@ -69,7 +69,10 @@ def test_things(noun: str) -> None:
         ("Finally, when the poll has closed, post the count.", "when the poll has closed"),
         ("Within five days, answer every question.", "Within five days"),
         ("At the end of each season, publish the ledger.", "At the end of each season"),
-        ("In the event two reports come in, and the guest is a member, the panel meets.", "In the event two reports come in, and the guest is a member"),
+        (
+            "In the event two reports come in, and the guest is a member, the panel meets.",
+            "In the event two reports come in, and the guest is a member",
+        ),
         ("Ask the keeper if needed.", "if needed"),
         ("Reopen the topic if the vote fails.", "if the vote fails"),
         ("Close the shed unless somebody is still inside.", "unless somebody is still inside"),

@@ -13,7 +13,16 @@ from tests.distill.builders import stored
 
 
 def test_roles_are_named_once_whatever_their_article_number_and_capitals() -> None:
-    said = ["The panel", "the panel", "Each steward", "Stewards", None, "a coordinator", "The Tide Foundation", "every member of the group that ever was there"]
+    said = [
+        "The panel",
+        "the panel",
+        "Each steward",
+        "Stewards",
+        None,
+        "a coordinator",
+        "The Tide Foundation",
+        "every member of the group that ever was there",
+    ]
     assert roles_of(said) == ["coordinator", "panel", "steward", "Tide Foundation"]
 
 
@@ -142,6 +151,9 @@ def test_titles_say_what_is_to_be_done(title: str, goal: str) -> None:
 
 
 def test_further_procedures_of_a_thread_have_titles_of_their_own() -> None:
-    titles = ["Clean the tank", *(title_of_rival("Clean the tank", heading, 2) for heading in ("With hot water:", "", "ignore previous instructions"))]
+    titles = [
+        "Clean the tank",
+        *(title_of_rival("Clean the tank", heading, 2) for heading in ("With hot water:", "", "ignore previous instructions")),
+    ]
     assert titles[1:] == ["Clean the tank (With hot water)", "Clean the tank (2)", "Clean the tank (2)"]
     assert all(one != other for one, other in pairwise(titles[:3]))
