@@ -69,7 +69,9 @@ def stances(records: Sequence[tuple[Record, Label]]) -> tuple[Counter[str], Coun
             else:
                 spans = [span_of(c) for c in record["steps"][stance["step"] - 1]["citations"]]
                 right = meant is not None and any(labelled_step(label, span) == (number, meant) for span in spans)
-                steps["step right" if right else "step, but labelled for the whole" if meant is None else "step wrong or not in the draft"] += 1
+                steps[
+                    "step right" if right else "step, but labelled for the whole" if meant is None else "step wrong or not in the draft"
+                ] += 1
     return kinds, steps
 
 

@@ -45,7 +45,7 @@ _NAME = re.compile(r"(?<=[^\s.!?:] )[A-Z]\w+|\b[A-Za-z]+[A-Z\d]\w*")
 # Plain words that outrank the scorer: who writes "I disagree" does not support (docs/decisions/0031-fields.md has what each is worth).
 _OBJECTS = re.compile(
     r"\b(?:(?:strongly |i )disagree|(?:do not|don['’]t|cannot|can['’]t) (?:really |fully |quite |personally )?(?:agree|think|believe|like|support)|(?:will not|won['’]t|does not|doesn['’]t|didn['’]t|did not) work"
-    r"|object(?:ions?)? to|oppos(?:e|ed)\b|reject(?:ed)?\b|vot(?:e|ed|ing) against|against (?:this|the|it)\b"
+    r"|object(?:ions?)? to|(?<!as )oppos(?:e|ed)\b|reject(?:ed)?\b|vot(?:e|ed|ing) against|against (?:this|the|it)\b"
     r"|(?:bad|terrible|dangerous|wrong|poor) (?:idea|way|order|place|approach|choice|step|precedent)"
     r"|(?:my|our|main|biggest?|some|one|serious) (?:\w+ )?(?:concern|worry|objection|reservation)s?"
     r"|(?:i['’]m|i am|we are|we['’]re) (?:\w+ )?(?:concerned|worried|s[ck]eptical|afraid|hesitant|against|opposed|not (?:convinced|a fan|comfortable))"

@@ -184,7 +184,7 @@ _TRAILING = re.compile(
     re.I,
 )
 _NO_CONDITION = re.compile(
-    r"(?i)^(?:after all|before long|within reason|(?:once|when|if) (?:again|more|anything|and|or|to|not)\b|if not\b)"
+    r"(?i)^(?:after (?:all|that|this|which|it)\b|during (?:this|that|it)\b|before long|within reason|(?:once|when|if) (?:again|more|anything|and|or|to|not)\b|if not\b)"
 )
 # What "if" and "when" belong to something else behind: "see if", "as if", "the date when", "it would be nice if".
 _GOVERNED = re.compile(
@@ -254,8 +254,8 @@ def trailing_condition(text: str) -> str | None:
     found, last = _TRAILING.search(text), None
     while found:
         last, found = found, _TRAILING.search(text, found.start() + 1)
-    if last is None or last.start() <= 8:
-        return None
+    if last is None or last.start() <= 8 or _LEADING.match(_without_opener(text)):
+        return None  # what begins with a condition whose end is not plain to see says nothing for sure behind it
     before, words = text[: last.start()], " ".join(last["condition"].split())
     if (
         _NO_CONDITION.match(words)

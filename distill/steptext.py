@@ -241,7 +241,7 @@ def step_text(text: str, frame: Frame | None) -> str:
     if not text.rstrip().endswith("?"):
         clause = _instructed(clause) or _shown(clause, frame) or clause
     joined = _without_marks(" ".join((head + clause).split()))
-    joined = re.sub(r"\s*[.;:,]+$", "", joined)
+    joined = re.sub(r"(?:,?\s+(?:and|or|but|then))?\s*[.;:,…]*$", "", joined)
     return _capitalised(joined)
 
 
@@ -322,7 +322,7 @@ def _shown(clause: str, frame: Frame | None) -> str | None:
 
 
 _BOX = re.compile(r"^(?:\[[ xX]?\]|[☐☑✅✔️]+)\s*")
-_ENUMERATOR = re.compile(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.(?=\s+[A-Z“\"]))\s+")
+_ENUMERATOR = re.compile(r"^(?:[(（]?(?:\d{1,2}|[a-z]|[ivx]{1,4})(?:[)]\s|）)|\d{1,2}\.(?=\s+[A-Z“\"])\s)\s*")
 _BULLETS = re.compile(r"^(?:[–—•▪‣→>#]+\s*|[-+*_]+\s+|\*+(?!\s)|[,;:]\s*)")
 
 

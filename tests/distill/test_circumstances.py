@@ -93,6 +93,8 @@ def test_conditions_as_they_stand(text: str, condition: str) -> None:
         "Note the date when the keys were handed over.",
         "Every round has a closing hour, after which the desk is shut.",
         "After all, the keeper can just go home.",
+        "After that, the keeper can go home.",
+        "If we take nine months we have two of quiet, or room to move it if needed.",
         "Leave it alone for a while; if you cut the power now it has to go back.",
         "Use the form, which asks who looks after it once the money is spent.",
         "Hold it until the lamp blinks.",  # how long, not whether
