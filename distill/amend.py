@@ -282,7 +282,7 @@ def attach_stances(
             continue
         if len(WORD.findall(words)) >= ECHO_WORDS:
             said.add(words)
-        step = _spoken_of(scored, stance.place, everything, stance.vector)
+        step = _spoken_of(scored, stance, everything)
         risks = set(risk_flags(quoted_words(scored, stance)))
         if stance.kind != "dissent" and risks - set(everything[step].flags if step is not None else ()):
             continue
@@ -311,10 +311,11 @@ def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place)
             step.dissenters.add(author)
 
 
-def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors) -> int | None:
+def _spoken_of(scored: ScoredThread, stance: HeardStance, steps: Sequence[DraftStep]) -> int | None:
     """The step that a stance is about: the one it names by number, the one it quotes, the one of the post that it
     answers or of the author that it mentions; else the one closest in meaning."""
-    named = _named(scored, place, steps)
+    place, vector = stance.place, stance.vector
+    named = _named(scored, quoted_words(scored, stance), steps)
     if named is not None:
         return named
     quoted = quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
@@ -350,9 +351,9 @@ def _passage_text(scored: ScoredThread, place: Place) -> str:
     return scored.posts[place.post].passage(place.passage).text
 
 
-def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> int | None:
+def _named(scored: ScoredThread, words: str, steps: Sequence[DraftStep]) -> int | None:
     """The step that "step 3" means: the one numbered so where it was said; None where that is none or several."""
-    found = NAMED_STEP.search(scored.posts[place.post].passage(place.passage).text)
+    found = NAMED_STEP.search(words)
     if not found:
         return None
     number = int(found["number"])

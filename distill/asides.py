@@ -64,4 +64,4 @@ def _commands(post: ScoredPost, passage: int) -> bool:
     if _TELLS.match(text) and not _ASKED.search(text):
         return False
     frame, subject = post.frames[passage], subject_of(text)
-    return (frame is not None and frame.modality in ("imperative", "obligation")) or (subject is not None and subject.sure)
+    return (frame is not None and frame.modality in ("imperative", "obligation")) or subject is not None

@@ -88,11 +88,17 @@ def subject_of(text: str) -> Named | None:
     """The subject of the main clause, whole and as it stands; None where it is a pronoun, a thing, or not plain to see."""
     clause, _ = strip_openers(text)
     label = _LABEL.match(clause)
-    named = _somebody(label["label"]) if label and len(label["label"].split()) <= 3 else None
+    named = _somebody(label["label"]) if label and len(label["label"].split()) <= 3 and not _commands(label["label"]) else None
     if named and named.sure:
         return named
     own = _own_subject(clause[label.end() :] if label else clause)
     return own if own and own.sure else named or own
+
+
+def _commands(label: str) -> bool:
+    """ "Find a sponsor: …" says what to do; "Clerk: …" says who."""
+    first, *rest = label.lower().split()
+    return bool(rest) and is_base_verb(first) and not is_party(first)
 
 
 def _own_subject(clause: str) -> Named | None:

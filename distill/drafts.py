@@ -110,8 +110,9 @@ def _drafts(
         if choice and choice.goal != goal:
             own_goal, own_vector = choice.goal, model.encode([choice.goal])[0]
         drafts.append(_draft(scored, part, steps, spoken, corrections, order, own, own_goal, own_vector))
-        if number and own_goal == goal:  # a rival of the thread's has its goal and needs a title of its own
-            drafts[-1]["title"] = goals.title_of_rival(goal, _heading(scored, part), number + 1)
+        place = 1 + sum(other.post < part.post for other, _, _ in found)
+        if place > 1 and own_goal == goal:  # what comes later in the thread has its goal, too, and needs a title of its own
+            drafts[-1]["title"] = goals.title_of_rival(goal, _heading(scored, part), place)
         if choice and choice.receipt:
             drafts[-1]["refined"] = choice.receipt
     return drafts

@@ -59,7 +59,7 @@ def test_what_stands_before_the_list_that_is_the_procedure_is_preamble(preamble:
 
 @pytest.mark.parametrize(
     "first",
-    ["Put on gloves before you start.", "You must wear gloves.", "The keeper unlocks the shed."],
+    ["Put on gloves before you start.", "You must wear gloves.", "The keeper unlocks the shed.", "Zorvane unlocks the shed."],
 )
 def test_what_says_what_to_do_or_who_does_it_is_none(first: str) -> None:
     assert kept(first + LIST)[0] == first
