@@ -60,7 +60,7 @@ _AGREES = re.compile(
     r"|(?:great|good|nice|excellent|brilliant|awesome|amazing|fantastic|wonderful|solid|valuable) (?:idea|proposal|initiative|work|job|write-?up|approach|point|suggestion|step|stuff|summary|start|addition|plan"
     r"|framework|experiment|structure)|(?:excited|happy|glad|pleased|delighted|look(?:ing)? forward) (?:to|for|about|that|with))\b|(?:^|\s)\+1\b"
     r"|^\W*(?:(?:i|we|yes|yeah|yep|fully|totally|completely|strongly|absolutely|also|and)[\s,]+)*(?:agree|agreed)\b"
-    r"|^\W*(?:thanks?|thank you|great|nice|awesome|love|cool|amazing|excellent|perfect|lgtm|very (?:good|clear|nice|helpful)|yes|yeah|yep|absolutely|exactly|definitely|indeed)\b",
+    r"|^\W*(?:thanks?|thank you|great|nice|awesome|love|cool|amazing|excellent|perfect|lgtm|very (?:good|clear|nice|helpful))\b",
     re.I,
 )
 _ADDS = re.compile(
