@@ -113,9 +113,8 @@ def _whole_subject(clause: str, activity: Activity) -> str | None:
     """The words from the clause's beginning to the end of the actor, where nothing but a noun phrase stands there."""
     assert activity.actor is not None
     words = _ADVERB.sub("", clause[: activity.actor[1]].strip())
-    words = re.sub(r"\s+who$", "", words)
     inside = words.lower().split()
-    if not inside or not _PHRASE.match(words) or _NO_SUBJECT.match(words) or not set(inside).isdisjoint(_VERBAL):
+    if not inside or inside[-1] == "who" or not _PHRASE.match(words) or _NO_SUBJECT.match(words) or not set(inside).isdisjoint(_VERBAL):
         return None
     joined = any(word in ("and", "or", "&", "/") for word in inside)
     return None if joined and is_base_verb(inside[0]) else words

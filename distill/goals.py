@@ -178,13 +178,16 @@ def _matching(post: ReadPost, steps: set[int], pattern: re.Pattern[str], where: 
     return [_one_line(text) for text in found[:3]]
 
 
+_ANYBODY = frozenset("people person anyone anybody everyone everybody someone somebody nobody".split())  # who does a step, but no role
+
+
 def roles_of(actors: Iterable[str | None]) -> list[str]:
     """Who takes part, as the steps name them, each once whatever its article, number and capitals."""
     seen: dict[str, str] = {}
     for actor in filter(None, actors):
         bare = without_determiner(actor)
         words = bare.split()
-        if not words or len(words) > LONGEST_ROLE:
+        if not words or len(words) > LONGEST_ROLE or bare.casefold() in _ANYBODY:
             continue
         if bare == actor and words[0][1:].islower() and all(word.islower() for word in words[1:]) and known_word(words[0].lower()):
             bare = bare[:1].lower() + bare[1:]  # a capital of the sentence's beginning

@@ -33,7 +33,7 @@ def test_who_does_the_step_is_the_whole_subject(text: str, actor: str) -> None:
         "You should open the valve.",
         "They hand it on and the guest signs it.",  # what stands before is a clause of its own
         "The form asks for a name.",
-        "Find a sponsor: one of six months' standing.",
+        "Find a sponsor: one member of six months' standing who will sign.",
         "This process can be started in the hall.",
         "Having a clerk and an accountant would cost more.",
         "As the panel reads the draft, quality should rise.",

@@ -19,6 +19,8 @@ def test_roles_are_named_once_whatever_their_article_number_and_capitals() -> No
         "Each steward",
         "Stewards",
         None,
+        "People",
+        "anyone",
         "a coordinator",
         "The Tide Foundation",
         "every member of the group that ever was there",
