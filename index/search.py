@@ -141,7 +141,8 @@ def search(folder: Path, query: str, k: int, config: Config, words_only: bool = 
 def asking(query: str) -> str:
     """The question as it is; one without a letter or digit asks nothing, and is no question that found nothing."""
     if not any(character.isalnum() for character in query):
-        raise UsageError(f"{query!r} asks nothing", "say in a few words what you want to do, such as “apply for a grant”")
+        shown = query if len(query) <= 40 else query[:39] + "…"
+        raise UsageError(f"{shown!r} asks nothing", "say in a few words what you want to do, such as “apply for a grant”")
     return query
 
 

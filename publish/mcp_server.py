@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from index.errors import PrecipitateError, StoreError, UsageError
 from index.facets import Filters
-from index.search import Searcher, asking
+from index.search import Searcher
 from index.snapshot import FILE, Snapshot, current_release
 from index.workspace import Workspace
 from publish import __version__, agents
@@ -125,7 +125,7 @@ def answered(current: Current, work: Callable[[], dict[str, Any]]) -> dict[str, 
 
 def _search(current: Current, query: str, k: int, filters: Filters) -> dict[str, Any]:
     searcher = current.searcher()
-    hits = searcher.search(asking(query), k, filters=filters)
+    hits = searcher.search(query, k, filters=filters)
     return agents.found(hits, searcher.records([hit.id for hit in hits]))
 
 
