@@ -401,13 +401,14 @@ def search(
     hold, of different ones all must.
     """
     from index.facets import Filters
+    from index.search import asking
     from index.search import search as find
     from index.snapshot import current_release
     from publish.show import render_hits
 
     workspace = here()
     filters = Filters(source or (), author or (), since, until, status or (), tag or ())
-    hits = find(current_release(workspace) / "local", query, k, workspace.config(), lexical, filters)
+    hits = find(current_release(workspace) / "local", asking(query), k, workspace.config(), lexical, filters)
     emit(as_json, [asdict(hit) for hit in hits], render_hits(hits, query, bold=colours()))
 
 
@@ -468,10 +469,11 @@ def plan(goal: Annotated[str, typer.Argument(help="What is wanted, in a few word
     The SOP that reaches a goal, before it those that bring about what it needs, and so on; needs that no SOP meets are
     named. Needs are the words of the SOPs themselves.
     """
+    from index.search import asking
     from publish.plan import plan as work_out
     from publish.plan import render_plan
 
-    told = work_out(searcher(), goal)
+    told = work_out(searcher(), asking(goal))
     emit(as_json, told, render_plan(told))
 
 

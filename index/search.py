@@ -135,7 +135,7 @@ def span_of(passage_id: str) -> Span:
 
 def search(folder: Path, query: str, k: int, config: Config, words_only: bool = False, filters: Filters = NO_FILTERS) -> list[Hit]:
     """The best `k` procedures for a question, of the release whose local/ this is. With `words_only` no model is loaded."""
-    return Searcher(folder, config.distill.model).search(asking(query), k, words_only, filters)
+    return Searcher(folder, config.distill.model).search(query, k, words_only, filters)
 
 
 def asking(query: str) -> str:

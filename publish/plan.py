@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index.search import Searcher, Span, asking, span_of
+from index.search import Searcher, Span, span_of
 from publish.text import clean, shortened, wrap
 
 SCHEMA = "precipitate/plan/1"
@@ -54,7 +54,7 @@ def needs_of(record: Mapping[str, Any]) -> list[Need]:
 
 def plan(searcher: Searcher, goal: str) -> dict[str, Any]:
     """The chain as docs/records.md has it: SOPs in the order in which they are carried out, the last reaching the goal."""
-    ranked = searcher.rank(asking(goal)) if searcher.facets.procedures else []
+    ranked = searcher.rank(goal) if searcher.facets.procedures else []
     best = next((entry for entry in ranked if (2 * entry.goal_bp + 3 * entry.passage_bp) // 5 >= REACHED_BP), None)
     chain: list[dict[str, Any]] = []
     if best is not None:
