@@ -28,22 +28,45 @@ if TYPE_CHECKING:
 SAME_STEP_BP = 8300  # cosine of two passages from which they say the same …
 SAME_FRAME_BP = 7000  # … and where verb and polarity agree
 BESIDE_BP = 6000  # cosine from which an added step stands beside the one it is closest to
-NEAR_STEP_BP = 4500  # from which a stance speaks of a step
+# What speaks of a step by meaning alone is near it, and nearer than any other by so much or with so many words in common;
+# else it speaks of the whole, since the nearest of a dozen steps is the one meant in one case of seven (0031).
+NEAR_STEP_BP, AHEAD_BP, SHARED_WORDS = 5500, 1200, 4
+_EMPTY_WORDS = frozenset(
+    "the a an and or of to in on for is are be it this that with as by at from not i we you they would should could can will have has if but so what which who there their our your my me do "
+    "does more just also about s t".split()
+)
 ECHO_WORDS = 7  # words from which the same words by two people are no accident ("works for me, thanks" is)
+CONTAINED_WORDS = 8  # distinct words from which a sentence that stands whole in another of its author says nothing new
 WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[^\s.!?:] )[A-Z]\w+|\b[A-Za-z]+[A-Z\d]\w*")
 
 
-# Plain words that outrank the scorer: who writes "I disagree" does not support.
+# Plain words that outrank the scorer: who writes "I disagree" does not support (docs/decisions/0031-fields.md has what each is worth).
 _OBJECTS = re.compile(
-    r"\b(?:(?:strongly |i )disagree|(?:do not|don['’]t) (?:agree|think|like|support)|(?:will not|won['’]t|does not|doesn['’]t|didn['’]t|did not) work|object(?:ion)? to|oppose|bad idea)\b",
+    r"\b(?:(?:strongly |i )disagree|(?:do not|don['’]t|cannot|can['’]t) (?:really |fully |quite |personally )?(?:agree|think|believe|like|support)|(?:will not|won['’]t|does not|doesn['’]t|didn['’]t|did not) work"
+    r"|object(?:ions?)? to|(?<!as )oppos(?:e|ed)\b|reject(?:ed)?\b|vot(?:e|ed|ing) against|against (?:this|the|it)\b"
+    r"|(?:bad|terrible|dangerous|wrong|poor) (?:idea|way|order|place|approach|choice|step|precedent)"
+    r"|(?:my|our|main|biggest?|some|one|serious) (?:\w+ )?(?:concern|worry|objection|reservation)s?"
+    r"|(?:i['’]m|i am|we are|we['’]re) (?:\w+ )?(?:concerned|worried|s[ck]eptical|afraid|hesitant|against|opposed|not (?:convinced|a fan|comfortable))"
+    r"|unnecessary|pointless|overkill|too (?:much|many|long|short|high|low|complex|complicated|strict|vague|early|late|hard|restrictive|risky)|makes? (?:no|zero) sense"
+    r"|(?:is|are) not (?:needed|necessary|fair|realistic|feasible))\b",
     re.I,
 )
 _AGREES = re.compile(
-    r"\b(?:worked for me|works (?:great|fine|well|for me)|(?:fully|totally|completely|strongly|i) agree|makes sense|i support|did the trick)\b|(?:^|\s)\+1\b",
+    r"\b(?:(?:that|this|it) (?:all )?worked|worked (?:first|for (?:me|us)|too|fine|great|well)|works (?:great|fine|well|for (?:me|us))|that (?:fixed|solved|did) it|did the trick|that was it"
+    r"|(?:fully|totally|completely|strongly) agree|(?:i|we)(?:['’]m| am| are|['’]re)?(?: also| fully| strongly| very much| really| totally)* (?:support|supportive of|in favou?r of|endorse|second)"
+    r"|vot(?:e|ed|ing) (?:for|yes|in favou?r)|(?:i|we)(?:['’]d| would)?(?: really| also| definitely| personally| very much)* (?:love|like|appreciate|welcome) (?:this|the|that|your|how|it)"
+    r"|(?:great|good|nice|excellent|brilliant|awesome|amazing|fantastic|wonderful|solid|valuable) (?:idea|proposal|initiative|work|job|write-?up|approach|point|suggestion|step|stuff|summary|start|addition|plan"
+    r"|framework|experiment|structure)|(?:excited|happy|glad|pleased|delighted|look(?:ing)? forward) (?:to|for|about|that|with))\b|(?:^|\s)\+1\b"
+    r"|^\W*(?:(?:i|we|yes|yeah|yep|fully|totally|completely|strongly|absolutely|also|and)[\s,]+)*(?:agree|agreed)\b"
+    r"|^\W*(?:thanks?|thank you|great|nice|awesome|love|cool|amazing|excellent|perfect|lgtm|very (?:good|clear|nice|helpful))\b",
     re.I,
 )
 _ADDS = re.compile(
-    r"\b(?:(?:is|are) (?:also )?missing|missing (?:a )?step|a step missing|should also|you also need|one (?:more )?thing to add)\b", re.I
+    r"\b(?:(?:is|are) (?:also )?missing|missing (?:a )?step|a step missing|should also|you also need|one (?:more )?thing to add|(?:would|could|might) (?:also |really |probably )?be (?:\w+ )?(?:nice|great|good|better|helpful|useful|best|ideal)"
+    r"|(?:i|we)(?:['’]d| would| might| could)?(?: also| strongly| like to)* (?:suggest|propose|recommend|prefer|advise)|(?:my|one|another) suggestions?)\b",
+    re.I,
 )
 
 
@@ -97,7 +120,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
     steps: list[DraftStep] = []
     for place in scaffold.steps:
         for step in _steps_at(scored, place, vectors[place]):
-            twin = _twin(step, steps)
+            twin = _twin(scored, step, steps)
             if twin is None:
                 steps.append(step)
             else:
@@ -107,7 +130,7 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
     for place in scaffold.added:
         author = scored.posts[place.post].read.post.author
         for step in _steps_at(scored, place, vectors[place]):
-            twin = _twin(step, steps)
+            twin = _twin(scored, step, steps)
             if twin is not None:
                 if author != home.author and set(step.flags) - set(twin.flags):
                     continue  # nor does it as a restatement that says one thing more
@@ -134,16 +157,47 @@ def _steps_at(scored: ScoredThread, place: Place, vector: Vectors) -> list[Draft
     return found
 
 
-def _twin(step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
-    """The step that says the same, if any. Clauses of one passage are never twins."""
+def _twin(scored: ScoredThread, step: DraftStep, steps: Sequence[DraftStep]) -> DraftStep | None:
+    """The step that says the same, if any. Clauses of one passage are never twins.
+
+    Whoever says two near things mostly means two things ("generate the public key", "generate the weaker public key"): of
+    one author's words only what stands there twice is one step (docs/decisions/0031-fields.md).
+    """
     for other in steps:
         if other.statements[0].place == step.statements[0].place or not same_polarity(step.frame, other.frame):
             continue
         near = _cosine(step.vector, other.vector)
         same_verb = bool(step.frame and other.frame and step.frame.verb == other.frame.verb)
-        if near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb):
+        if (near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb)) and _says_the_same(scored, step, other):
             return other
     return None
+
+
+def _says_the_same(scored: ScoredThread, step: DraftStep, other: DraftStep) -> bool:
+    """Whether near vectors mean the same: not where each has a number or name that the other lacks, and of one author
+    only where the words are the same."""
+    one, two = step.statements[0], other.statements[0]
+    new, old = _words_of(scored, one), _words_of(scored, two)
+    if any(read(new) - read(old) and read(old) - read(new) for read in (_numbers_in, _names_in)):
+        return False
+    if scored.posts[one.place.post].read.post.author != scored.posts[two.place.post].read.post.author:
+        return True
+    words, known = set(WORD.findall(fold(new))), set(WORD.findall(fold(old)))
+    shorter, shared = min(len(words), len(known)), len(words & known)
+    return shared * 10 >= 8 * max(len(words), len(known)) or (shorter >= CONTAINED_WORDS and shared == shorter)
+
+
+def _numbers_in(text: str) -> set[str]:
+    return set(_NUMBER.findall(text))
+
+
+def _names_in(text: str) -> set[str]:
+    return set(_NAME.findall(text))
+
+
+def _words_of(scored: ScoredThread, statement: Statement) -> str:
+    passage = scored.posts[statement.place.post].passage(statement.place.passage)
+    return passage.text[statement.clause.start : statement.clause.end]
 
 
 def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
@@ -153,8 +207,7 @@ def _echoes(scored: ScoredThread, step: DraftStep, twin: DraftStep) -> bool:
 
 
 def _said(scored: ScoredThread, statement: Statement) -> set[str]:
-    passage = scored.posts[statement.place.post].passage(statement.place.passage)
-    return set(WORD.findall(fold(passage.text[statement.clause.start : statement.clause.end])))
+    return set(WORD.findall(fold(_words_of(scored, statement))))
 
 
 def same_polarity(a: Frame | None, b: Frame | None) -> bool:
@@ -191,13 +244,16 @@ class HeardStance:
 
 def outspoken(text: str, kind: StanceKind) -> StanceKind:
     """The stance that the words say outright; else what the scorer took it for."""
+    return said_outright(text) or ("alternative" if _OTHERWISE.search(text) else kind)
+
+
+def said_outright(text: str) -> StanceKind | None:
+    """Dissent before what is added before support: "I like it, but I don't think …" objects, "great idea, I'd suggest …" adds."""
     if _OBJECTS.search(text):
         return "dissent"
     if _ADDS.search(text):
         return "amendment"
-    if _AGREES.search(text):
-        return "support"
-    return "alternative" if _OTHERWISE.search(text) else kind
+    return "support" if _AGREES.search(text) else None
 
 
 def attach_stances(
@@ -226,7 +282,7 @@ def attach_stances(
             continue
         if len(WORD.findall(words)) >= ECHO_WORDS:
             said.add(words)
-        step = _spoken_of(scored, stance.place, everything, stance.vector)
+        step = _spoken_of(scored, stance, everything)
         risks = set(risk_flags(quoted_words(scored, stance)))
         if stance.kind != "dissent" and risks - set(everything[step].flags if step is not None else ()):
             continue
@@ -255,10 +311,11 @@ def _count_voice(scored: ScoredThread, step: DraftStep, kind: str, place: Place)
             step.dissenters.add(author)
 
 
-def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors) -> int | None:
+def _spoken_of(scored: ScoredThread, stance: HeardStance, steps: Sequence[DraftStep]) -> int | None:
     """The step that a stance is about: the one it names by number, the one it quotes, the one of the post that it
     answers or of the author that it mentions; else the one closest in meaning."""
-    named = _named(scored, place, steps)
+    place, vector = stance.place, stance.vector
+    named = _named(scored, quoted_words(scored, stance), steps)
     if named is not None:
         return named
     quoted = quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
@@ -271,14 +328,32 @@ def _spoken_of(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], v
     answered = _answered(scored, place, steps)
     if len(answered) == 1:
         return answered[0]
-    near = [(_cosine(vector, steps[index].vector), -index) for index in answered or range(len(steps))]
-    best = max(near, default=(0, 0))
-    return -best[1] if best[0] >= NEAR_STEP_BP else None
+    return _nearest(scored, place, steps, vector, answered or range(len(steps)))
 
 
-def _named(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> int | None:
+def _nearest(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors, among: Sequence[int]) -> int | None:
+    """The step closest in meaning, where it stands out."""
+    ranked = sorted(((_cosine(vector, steps[index].vector), -index) for index in among), reverse=True)
+    if not ranked or ranked[0][0] < NEAR_STEP_BP:
+        return None
+    best = -ranked[0][1]
+    if len(ranked) == 1 or ranked[0][0] - ranked[1][0] >= AHEAD_BP:
+        return best
+    said, stated = (_telling_words(text) for text in (_passage_text(scored, place), _words_of(scored, steps[best].statements[0])))
+    return best if len(said & stated) >= SHARED_WORDS else None
+
+
+def _telling_words(text: str) -> set[str]:
+    return set(WORD.findall(fold(text))) - _EMPTY_WORDS
+
+
+def _passage_text(scored: ScoredThread, place: Place) -> str:
+    return scored.posts[place.post].passage(place.passage).text
+
+
+def _named(scored: ScoredThread, words: str, steps: Sequence[DraftStep]) -> int | None:
     """The step that "step 3" means: the one numbered so where it was said; None where that is none or several."""
-    found = NAMED_STEP.search(scored.posts[place.post].passage(place.passage).text)
+    found = NAMED_STEP.search(words)
     if not found:
         return None
     number = int(found["number"])

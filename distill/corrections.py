@@ -19,13 +19,14 @@ from distill.steptext import Clause, injects, risk_flags, step_text
 
 _NAMED = r"(?P<{}>[\"“'`‘]?[^\s.;:!?][^.;:!?\n\"”]{{0,60}}?)[\"”'`’]?"
 _END = r"(?=\s*(?:[.;:!?,)\n]|$|\bas\b|\bfor\b|\bin\b|\bbecause\b|\bsince\b|\bto\b|\bwhen\b|\bif\b))"
+_SAYS_NO = r"(?!(?:only|just|merely|simply|because|sure|as|that|to|so|all|every|always)\b)"  # "not only X but Y" replaces nothing
 _REPLACES = tuple(
     re.compile(pattern, re.I)
     for pattern in (
-        r"\b(?:use|be|is|are|needs?|takes?|run|set|choose|pick|to)\s+(?:the\s+)?" + _NAMED.format("new") + r",?\s+(?:instead of|rather than|and not|not)\s+(?:the\s+)?" + _NAMED.format("old") + _END,
+        r"\b(?:use|be|is|are|needs?|takes?|run|set|choose|pick|to)\s+(?:the\s+)?" + _NAMED.format("new") + r",?\s+(?:instead of|rather than|and not|not)\s+" + _SAYS_NO + r"(?:the\s+)?" + _NAMED.format("old") + _END,
         r"\b(?:replace|change|swap)\s+(?:the\s+)?" + _NAMED.format("old") + r"\s+(?:with|by|to|for)\s+(?:the\s+)?" + _NAMED.format("new") + _END,
         r"\b(?:instead of|rather than)\s+(?:the\s+)?" + _NAMED.format("old") + r",\s+(?:you (?:should|must|need to)\s+)?(?:use|run|set|choose|pick|take)\s+(?:the\s+)?" + _NAMED.format("new") + _END,
-        r"\bnot\s+(?:the\s+)?" + _NAMED.format("old") + r",?\s+but\s+(?:rather\s+)?(?:the\s+)?" + _NAMED.format("new") + _END,
+        r"\bnot\s+" + _SAYS_NO + r"(?:the\s+)?" + _NAMED.format("old") + r",?\s+but\s+(?:rather\s+)?(?:the\s+)?" + _NAMED.format("new") + _END,
     )
 )  # fmt: skip
 _GIVES_WAY = re.compile(
@@ -36,6 +37,12 @@ _SECONDS = re.compile(
     r"\b(?:i agree|agreed|\+1|(?:that|this|it)(?:['’]s| is) (?:right|correct)|is right|makes sense|confirmed|worked)\b|(?:^|\s)\+1\b", re.I
 )
 _REFUSES = re.compile(r"\b(?:disagree|not (?:right|correct|true|needed)|(?:no|nope),|wrong|(?:do not|don['’]t) (?:agree|think))", re.I)
+# Words that stand for nothing which could be replaced: "have to rely" is no correction of every "have".
+_EMPTY = frozenset(
+    "a an the this that these those it its they them their we us our you your i me my he she his her who which what and or but if when then than as of in on at by for from to with without into "
+    "is are was were be been being am do does did done have has had having can could will would shall should may might must need not no only just also even so very really more most less least "
+    "some any all each every one ones other others such same get got go going make makes take takes use uses using them there here now".split()
+)
 _CONTENT = re.compile(r"\w+")
 MOST_WORDS = 8  # of what replaces and what is replaced: longer is an argument, not a correction
 SECONDS = 2  # others whose agreement stands for the author's
@@ -77,9 +84,18 @@ def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Claus
                 continue
             for pattern in _REPLACES:
                 found = pattern.search(passage.text)
-                if found and max(len(found[name].split()) for name in ("new", "old")) <= MOST_WORDS:
+                if (
+                    found
+                    and _names_something(found["old"])
+                    and _names_something(found["new"])
+                    and max(len(found[name].split()) for name in ("new", "old")) <= MOST_WORDS
+                ):
                     yield Place(number, index), found["new"].strip(), found["old"].strip(), Clause(0, len(passage.text))
                     break
+
+
+def _names_something(words: str) -> bool:
+    return any(word.lower() not in _EMPTY for word in _CONTENT.findall(words))
 
 
 def _corrected_step(scored: ScoredThread, steps: Sequence[DraftStep], texts: Sequence[str], place: Place, old: str) -> int | None:

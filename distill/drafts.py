@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from distill import goals
-from distill.activities import read_activities
 from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, gather_steps, vectors_of
+from distill.asides import without_asides
+from distill.circumstances import actors_of, condition_of, is_optional
 from distill.consensus import Vote, consensus
 from distill.corrections import Correction, correct_steps
 from distill.gate import Verdict, judge
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.int8]
 
 MOST_CITATIONS = 4
-_NOBODY = frozenset("i you he she it we they who one everyone someone anyone there this that these those other please".split())
 
 
 def distill_thread(
@@ -64,7 +64,7 @@ def distill_thread(
     judged: list[dict[str, Any]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
-        part = pruned(scored, part, own.score_bp) if own.emitted else part
+        part = without_asides(scored, pruned(scored, part, own.score_bp)) if own.emitted else part
         steps = gather_steps(scored, part, vectors)
         judged.append(sequence(scored, part, steps, own, config.min_steps))
         if own.emitted and len(steps) >= config.min_steps:
@@ -110,6 +110,9 @@ def _drafts(
         if choice and choice.goal != goal:
             own_goal, own_vector = choice.goal, model.encode([choice.goal])[0]
         drafts.append(_draft(scored, part, steps, spoken, corrections, order, own, own_goal, own_vector))
+        place = 1 + sum(other.post < part.post for other, _, _ in found)
+        if place > 1 and own_goal == goal:  # what comes later in the thread has its goal, too, and needs a title of its own
+            drafts[-1]["title"] = goals.title_of_rival(goal, _heading(scored, part), place)
         if choice and choice.receipt:
             drafts[-1]["refined"] = choice.receipt
     return drafts
@@ -173,8 +176,10 @@ def _draft(
     used = {s.place.passage for step in steps for s in step.statements if s.place.post == scaffold.post}
     unfit = used | {index for index, passage in enumerate(home.passages) if injects(passage.text)}
     number = {index: place + 1 for place, index in enumerate(order.sequence)}
+    actors = actors_of([_stated(scored, steps[index]) for index in order.sequence])
     written = [
-        _step(scored, steps[index], number[index], order.after[place], corrections.get(index)) for place, index in enumerate(order.sequence)
+        _step(scored, steps[index], number[index], order.after[place], corrections.get(index), actors[place])
+        for place, index in enumerate(order.sequence)
     ]
     return {
         "thread": thread.id,
@@ -184,7 +189,7 @@ def _draft(
         "purpose": goals.purpose_of(home, unfit),
         "preconditions": goals.preconditions_of(home, unfit),
         "roles": goals.roles_of(step["actor"] for step in written),
-        "tools": goals.tools_of([step["text"] for step in written]),
+        "tools": goals.tools_of([step["text"] for step in written], thread.source.rpartition(":")[2]),
         "verification": goals.checks_of(home, unfit),
         "ordered": order.ordered,
         "steps": written,
@@ -220,13 +225,15 @@ def _coverage(scored: ScoredThread, scaffold: Scaffold, used: set[int]) -> int:
     return 10_000 * sum(weights[i] for i in used) // whole if whole else 0
 
 
-def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...], correction: Correction | None) -> dict[str, Any]:
+def _step(
+    scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...], correction: Correction | None, actor: str | None
+) -> dict[str, Any]:
     statements = sorted(step.statements, key=lambda s: (_created(scored, s), s.sort_key()))
     # The scaffold's words are the step's text; who said it first is who is credited.
     lead = step.statements[0]
     passage = scored.posts[lead.place.post].passage(lead.place.passage)
     frame = step.frame
-    text = step_text(passage.text[lead.clause.start : lead.clause.end], frame)
+    text = step_text(_stated(scored, step), frame)
     first = statements[0]
     first_post = scored.posts[first.place.post].read.post
     voices = {scored.posts[s.place.post].read.post.author for s in statements}
@@ -238,10 +245,10 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...],
         "n": n,
         "text": correction.text if correction else text,
         "previous_text": text if correction else None,
-        "actor": _actor(passage.text[lead.clause.start : lead.clause.end]),
-        "condition": frame.condition if frame else None,
+        "actor": actor,
+        "condition": condition_of(passage.text, lead.clause.start, lead.clause.end),
         "after": list(after),
-        "optional": bool(frame and frame.optional),
+        "optional": is_optional(_stated(scored, step)),
         "flags": flags,
         "citations": citations,
         "support": len(step.supporters - {first_post.author}),
@@ -253,13 +260,10 @@ def _step(scored: ScoredThread, step: DraftStep, n: int, after: tuple[int, ...],
     }
 
 
-def _actor(text: str) -> str | None:
-    """Who does the first thing that the step says, where it names somebody: copied, and never a mere pronoun."""
-    activities = read_activities(text)
-    if not activities or not activities[0].actor:
-        return None
-    named = " ".join(text[slice(*activities[0].actor)].split())
-    return None if named.lower() in _NOBODY else named
+def _stated(scored: ScoredThread, step: DraftStep) -> str:
+    """The words that state a step."""
+    lead = step.statements[0]
+    return scored.posts[lead.place.post].passage(lead.place.passage).text[lead.clause.start : lead.clause.end]
 
 
 def _created(scored: ScoredThread, statement: Statement) -> tuple[str, str]:

@@ -39,6 +39,7 @@ COPY_OF_SHORTER, COPY_OF_LONGER, NEARLY_ALL = 6, 4, 8
 FEWEST_SHARED = 3
 AGREEING = 3  # steps that match for each step that is near and yet says something else
 ALTERNATIVE_BP = 8000  # likeness of goals, half words and half vectors, from which two procedures are alternatives
+RIVAL_BP = 6000  # cosine of the means of their steps from which two procedures of one thread are ways to the same goal
 
 _GRAMMAR = frozenset(
     "a an and are as at be by can do for from how i if in into is it its my of off on or our out that the their then this to up via was we what when "
@@ -103,7 +104,8 @@ def link(drafts: Sequence[dict[str, Any]]) -> dict[int, Linked]:
     weights = rarity([goal.words for goal in goals])
     for (a, b), bp in sorted(pairs.items()):
         left, right = origins[a], origins[b]
-        if left != right and (_one_thread(drafts, a, b) or same_goal_bp(goals[a], goals[b], weights, bp) >= ALTERNATIVE_BP):
+        alike = rivals(drafts, a, b) if _one_thread(drafts, a, b) else same_goal_bp(goals[a], goals[b], weights, bp) >= ALTERNATIVE_BP
+        if left != right and alike:
             standing[left].alternatives.add(right)
             standing[right].alternatives.add(left)
     return dict(sorted(standing.items()))
@@ -172,6 +174,17 @@ def find_origins(drafts: Sequence[dict[str, Any]], goals: Sequence[Goal], pairs:
 def _one_thread(drafts: Sequence[dict[str, Any]], a: int, b: int) -> bool:
     """Rival sequences of one thread have its goal, whatever it is called."""
     return bool(drafts[a]["thread"] == drafts[b]["thread"])
+
+
+def rivals(drafts: Sequence[dict[str, Any]], a: int, b: int) -> bool:
+    """Whether two procedures of one thread are ways to one goal: those that do quite different things only share the title."""
+    import numpy as np
+
+    from index.embed import cosine_bp
+
+    dimensions = len(unpack(drafts[a]["goal_vector"]))
+    means = np.array([_mean_step(drafts[i], dimensions) for i in (a, b)])
+    return int(cosine_bp(means[:1], means[1:])[0, 0]) >= RIVAL_BP
 
 
 def in_time(drafts: Sequence[dict[str, Any]], indices: Iterable[int]) -> list[int]:

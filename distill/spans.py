@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from distill.amend import NEAR_STEP_BP, DraftStep, HeardStance, Statement, position_of
+from distill.amend import DraftStep, HeardStance, Statement, position_of
 from distill.gate import Verdict
 from distill.operations import STANCE_WORDS, Operation, Shown, squash
 from distill.order import Order, find_order
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROMPT_VERSION = "refine/1"  # part of what a thread's work depends on: what is asked, how answers are checked and carried out
 NEAR = 3  # passages before and after a step that are shown with it
+MERGEABLE_BP = 4500  # cosine from which the model may join two steps
 CANDIDATE_BP = 1500  # of `step_bp`, from which a passage elsewhere is shown
 MOST_CANDIDATES = 40
 LONGEST_SPAN = 600  # characters of a candidate
@@ -203,7 +204,7 @@ def carried_out(
     refused = [
         "says something else"
         for o in operations
-        if o.op == "merge" and _likeness(vectors[o.span], part[1][_step_of(view, o.into)].vector) < NEAR_STEP_BP
+        if o.op == "merge" and _likeness(vectors[o.span], part[1][_step_of(view, o.into)].vector) < MERGEABLE_BP
     ]
     if refused:
         return None, refused

@@ -18,6 +18,30 @@ _OPENING = re.compile(
     r"|(?:step|phase|stage)\s+(?:\d+|one|two|three|four|five)(?=\s*[:.,)–—-]))\b[\s,:.)–—-]*",
     re.I,
 )
+# Talk before the instruction that says nothing about it; what bounds it ("generally", "ideally", "no, …") stays.
+_TALKED = re.compile(
+    r"^\s*(?:yes|yeah|yep|ok(?:ay)?|sure|well|right|basically|essentially|of course|obviously|however|nevertheless|nonetheless|furthermore|moreover|therefore|thus|hence|personally|to be clear"
+    r"|in short|in a nutshell|in my (?:opinion|view)|imh?o|tl;?dr)(?:\s*[,:;–—]+\s*|\s+-+\s+)(?=\S)",
+    re.I,
+)
+# "I think the keeper should …" asks for the same as "the keeper should …".
+_OPINION = re.compile(
+    r"^(?:i|we)(?:['’]d| would)?(?: (?:also|still|strongly|really|personally|just))*\s+(?:think|believe|feel|say|suggest|recommend|propose)(?:\s+that)?\s*[:,]?\s+(?P<rest>\S.*)$",
+    re.I | re.S,
+)
+_ASKED_FOR = re.compile(r"^(?!what\b)(?:\S+\s+){1,10}?(?:should|must|needs? to|has to|have to|ought to)\b", re.I)
+_ROUNDABOUT = re.compile(
+    r"^(?:(?:the|a|one) (?:best|better|easiest|simplest|safest|right|usual|recommended|correct|quickest) (?:way|thing|practice|option|approach|solution|fix)(?: to do (?:this|that|it|so))?"
+    r"|(?:your|the|my|our) (?:only |main )?(?:job|task|trick|fix|solution|suggestion|recommendation|advice))(?: here| now)? (?:is|would be) to\s+(?P<rest>(?P<verb>[a-z]+)\b.*)$",
+    re.I | re.S,
+)
+# "One addition: …", "There should be a step between 3 and 4: …": what announces an instruction behind a colon.
+_ANNOUNCED = re.compile(
+    r"^(?:(?:please )?note|suggestions?|tip|reminder|proposal|fix|solution|answer|recommendation|p\.?s\.?"
+    r"|(?:i['’]d|i would|could i|can i|may i|let me|i want to|i['’]ll|one|another|a|an|there should be|there is|you forgot|we need)\b(?=[^:]{0,70}\b(?:add|addition|steps?|suggestion|thing|tip|idea)\b)[^:.?!]{3,80})"
+    r":\s+(?P<rest>\S.*)$",
+    re.I | re.S,
+)
 _OPTIONALLY = re.compile(r"^\s*optionally\b[\s,:–—-]*", re.I)
 _ONLY_ORDER = re.compile(
     r"^\s*(?P<word>first|next|simply|just)\s+(?P<rest>(?P<after>[a-z'’]+)\b(?:\s+(?P<then>[a-z'’]+)\b)?.*)$", re.I | re.S
@@ -210,15 +234,45 @@ def step_text(text: str, frame: Frame | None) -> str:
 
     What cannot be made an instruction without saying more or less than was said stays as it was said.
     """
-    body = _without_opening(_without_marks(text), frame)
+    body = _behind_talk(_without_opening(_without_marks(text), frame), frame)
     inner, condition = strip_openers(body)
     head = body[: len(body) - len(inner)] if condition else ""
     clause = inner if condition else body
     if not text.rstrip().endswith("?"):
         clause = _instructed(clause) or _shown(clause, frame) or clause
     joined = _without_marks(" ".join((head + clause).split()))
-    joined = re.sub(r"\s*[.;:,]+$", "", joined)
+    joined = re.sub(r"(?:,?\s+(?:and|or|but|then))?\s*[.;:,…]*$", "", joined)
     return _capitalised(joined)
+
+
+def _behind_talk(text: str, frame: Frame | None) -> str:
+    """The instruction behind what only leads up to it: agreement, "I think", "the best way is to", an announcement."""
+    for _ in range(3):
+        behind = _behind_lead(text)
+        if not behind or not behind.strip():
+            break
+        text = _without_opening(behind, frame)
+    return text
+
+
+def _behind_lead(text: str) -> str | None:
+    """What stands behind one such lead; None where there is none, or where something would be lost with it."""
+    if talked := _TALKED.match(text):
+        return text[talked.end() :]
+    if (announced := _ANNOUNCED.match(text)) and _tells(announced["rest"]):
+        return announced["rest"]
+    if opinion := _OPINION.match(text):
+        said = opinion["rest"]
+        return said if _ASKED_FOR.match(said) or (":" in text[: opinion.start("rest")] and _tells(said)) else None
+    roundabout = _ROUNDABOUT.match(text)
+    verb = roundabout["verb"].lower() if roundabout else ""
+    return roundabout["rest"] if roundabout and is_base_verb(verb) and verb not in (*_TALK, "be") else None
+
+
+def _tells(text: str) -> bool:
+    """Whether a text begins with a command, behind a condition if it has one."""
+    first = (strip_openers(text)[0].split() or [""])[0].strip(",.;:").lower()
+    return first in _ACTIONS or (is_base_verb(first) and first not in NOT_IMPERATIVE and text[:1].islower())
 
 
 def _without_opening(text: str, frame: Frame | None) -> str:
@@ -268,7 +322,7 @@ def _shown(clause: str, frame: Frame | None) -> str | None:
 
 
 _BOX = re.compile(r"^(?:\[[ xX]?\]|[☐☑✅✔️]+)\s*")
-_ENUMERATOR = re.compile(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.(?=\s+[A-Z“\"]))\s+")
+_ENUMERATOR = re.compile(r"^(?:[(（]?(?:\d{1,2}|[a-z]|[ivx]{1,4})(?:[)]\s|）)|\d{1,2}\.(?=\s+[A-Z“\"])\s)\s*")
 _BULLETS = re.compile(r"^(?:[–—•▪‣→>#]+\s*|[-+*_]+\s+|\*+(?!\s)|[,;:]\s*)")
 
 

@@ -152,10 +152,10 @@ def search(folder: Path, query: str, k: int, config: Config, words_only: bool = 
 
 
 def must_ask(text: str) -> None:
-    if not text.strip():
-        raise UsageError(
-            "nothing was asked", 'say what you want in a few words, such as "apply for a grant"; `precipitate list` shows all SOPs'
-        )
+    """A question without a letter or digit asks nothing, and is no question that found nothing."""
+    if not any(character.isalnum() for character in text):
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        raise UsageError(f"{shown!r} asks nothing", 'say in a few words what you want to do, such as "apply for a grant"')
 
 
 class Searcher:

@@ -221,6 +221,8 @@ def test_partly_bad_identities_end_with_3(filled: Workspace, run: Runner) -> Non
         (("show", "sop-nothing"), "no SOP named 'sop-nothing'", "nearest: sop-"),
         (("explain", "https://forum.harbourside.example/t/4"), "no thread named", "nearest: discourse:"),
         (("explain", "4"), "no thread named '4'", "/t/4"),
+        (("search", ""), "'' asks nothing", "in a few words"),
+        (("plan", " ?!"), "' ?!' asks nothing", "in a few words"),
         (("diff", "sop-nothing"), "no SOP named 'sop-nothing'", "nearest: sop-"),
         (("diff", "sop-"), "'sop-' is 12 SOPs", "say which: sop-"),
         (("export", "preferences", "--format", "csv"), "no format of preferences named 'csv'", "jsonl, json"),

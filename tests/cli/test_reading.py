@@ -99,6 +99,10 @@ ODD = ("x" * 100_000, "grant " * 16_000, "\x01\x1b[2J\u202e\u200b", "", "🙂" *
 def test_odd_words_are_answered(filled: Workspace, run: Runner) -> None:
     for text in ODD:
         for words in (("search", text), ("plan", text)):
+            if not any(c.isalnum() for c in text):
+                message = run.json(*words, code=2)["message"]
+                assert message.endswith("asks nothing") and len(message) < 100
+                continue
             result = run(*words)
             assert result.exit_code == (0 if text else 2) and len(result.stdout) < 20_000
             assert all(c.isprintable() or c == "\n" for c in result.stdout)

@@ -101,3 +101,16 @@ def test_what_is_not_in_a_step_is_no_correction() -> None:
 def test_only_the_replaced_words_change(new: str, old: str) -> None:
     accepted, _ = corrected(thread(f"It should be {new}, not {old}.", authors="a"))
     assert accepted[1].text == "Wait 14 days for comments".replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It makes sense to print them at once rather than have to rely on the hall.",  # "have" is nothing that could be replaced
+        "This is way more ambitious, and not only because the hall is small, but of a kind.",
+        "Use this instead of that.",
+    ],
+)
+def test_words_that_name_nothing_replace_nothing(answer: str) -> None:
+    guide = "- Count the cards (that we have listed) and print them.\n- The only risk is rain.\n- Use the form in that hall."
+    assert corrected(thread(answer, authors="a", guide=guide)) == ({}, [])

@@ -319,3 +319,14 @@ def test_nothing_hashed_holds_a_float() -> None:
     linked = link([made, draft(2, 2, axes(1, 2, 3), GOAL)])
     assert floats_in([entry.draft for entry in linked.values()]) == []
     assert floats_in(sorted(evidence(made["steps"]))) == []
+
+
+@pytest.mark.parametrize(("shared", "alike"), [(0.9, True), (0.3, False)])
+def test_procedures_of_one_thread_are_alternatives_where_they_do_like_things(shared: float, alike: bool) -> None:
+    one = draft(1, 1, axes(1, 2, 3), GOAL)
+    other = {**draft(2, 2, [between(n, n + 10, shared) for n in (1, 2, 3)], GOAL), "thread": one["thread"]}
+    # not copies: the verbs and numbers of the steps are their own
+    for step, text in zip(other["steps"], ("Wait 4 days", "Sign 5 slips", "Lift 6 lids"), strict=True):
+        step["text"] = text
+    linked = link([one, other])
+    assert [sorted(entry.alternatives) for entry in linked.values()] == ([[1], [0]] if alike else [[], []])

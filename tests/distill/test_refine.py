@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -87,7 +88,7 @@ def check_words(work: ThreadWork, thread: StoredThread) -> None:
     for draft in work.drafts:
         for citation in [c for s in draft["steps"] for c in s["citations"]] + [s["citation"] for s in draft["stances"]]:
             assert plain[citation["post"]][citation["start"] : citation["end"]] == citation["exact"] != ""
-        assert draft["title"].lower().removesuffix("…") in everything
+        assert re.sub(r" \(\d\)$", "", draft["title"].lower()).removesuffix("…") in everything
         assert floats_in(draft) == []
         assert [step["n"] for step in draft["steps"]] == list(range(1, len(draft["steps"]) + 1))
         assert all(1 <= n < step["n"] for step in draft["steps"] for n in step["after"])

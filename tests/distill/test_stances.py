@@ -8,7 +8,7 @@ from distill.amend import HeardStance, attach_stances, gather_steps, outspoken
 from distill.scaffold import Place, Scaffold
 from distill.scoring import ScoredThread
 from index.records import StanceKind
-from tests.distill.builders import axis, scored
+from tests.distill.builders import axis, between, scored
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,12 @@ from tests.distill.builders import axis, scored
         ("+1, did exactly this last cycle.", "amendment", "support"),
         ("There is a step missing, and it matters.", "support", "amendment"),
         ("Bring a second cable.", "amendment", "amendment"),
+        ("Careful, that is the wrong order.", "support", "dissent"),
+        ("My main concern is the second key.", "amendment", "dissent"),
+        ("Great idea, I'd suggest a second key.", "support", "amendment"),
+        ("I like it, but I don't think it scales.", "support", "dissent"),
+        ("I am in favour of this, as opposed to what we have.", "dissent", "support"),
+        ("Fantastic work!", "dissent", "support"),
     ],
 )
 def test_plain_words_outrank_the_scorer(text: str, taken_for: StanceKind, is_said: StanceKind) -> None:
@@ -76,3 +82,22 @@ def test_who_mentions_an_author_speaks_of_their_step() -> None:
     steps = gather_steps(made, scaffold, {place: axis(n) for n, place in enumerate([*places, Place(1, 0)])})
     spoken = attach_stances(made, scaffold, steps, [], heard((2, 0), (3, 0)), leftover=True)
     assert [None if s.step is None else steps[s.step].statements[0].place for s in spoken] == [Place(1, 0), None]
+
+
+@pytest.mark.parametrize(("cosines", "step"), [((0.9, 0.2, 0.1), 0), ((0.9, 0.85, 0.1), None), ((0.5, 0.1, 0.1), None)])
+def test_meaning_alone_says_which_step_is_meant_only_where_one_stands_out(cosines: tuple[float, ...], step: int | None) -> None:
+    made = scored("- Drain the tank.\n- Close the valve.\n- Lift the lid.", "That leaks.", authors=("ann", "bob"))
+    places = [Place(0, i) for i in range(3)]
+    scaffold = Scaffold(0, tuple(places), ())
+    steps = gather_steps(made, scaffold, {place: between(50, n, cosines[n]) for n, place in enumerate(places)})
+    spoken = attach_stances(made, scaffold, steps, [], [HeardStance("dissent", Place(1, 0), axis(50))], leftover=True)
+    assert [stance.step for stance in spoken] == [step]
+
+
+def test_words_in_common_tell_which_of_two_near_steps_is_meant() -> None:
+    made = scored("- Drain the blue tank behind the shed.\n- Lift the lid.", "Behind the shed the blue tank leaks.", authors=("ann", "bob"))
+    places = [Place(0, 0), Place(0, 1)]
+    scaffold = Scaffold(0, tuple(places), ())
+    steps = gather_steps(made, scaffold, {places[0]: between(50, 1, 0.8), places[1]: between(50, 2, 0.75)})
+    spoken = attach_stances(made, scaffold, steps, [], [HeardStance("dissent", Place(1, 0), axis(50))], leftover=True)
+    assert [stance.step for stance in spoken] == [0]
