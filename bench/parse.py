@@ -24,11 +24,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from crawler.address import find_source
+from crawler.pipeline import read_archive
 from crawler.registry import ARCHIVES, part
 from index import tables_discussion as tables
 from index.config import CrawlConfig
 from index.records import Post
-from index.spool import Batch, load_batch
 from index.store import Store, now
 from index.workspace import init_workspace
 
@@ -134,15 +134,12 @@ def merely_parse(kind: str, path: Path) -> int:
 def read(path: Path, load: bool) -> int:
     """Posts read, and with `load` brought into a fresh store."""
     source = find_source(str(path), False, CrawlConfig())
-    posts = 0
     with tempfile.TemporaryDirectory() as folder:
         workspace = init_workspace(Path(folder) / "w")
         with Store(workspace.database) as store:
             tables.add_source(store, source)
-            for order, piece in enumerate(part(ARCHIVES[source.kind].read)(source, {}, now())):
-                posts += sum(isinstance(record, Post) for record in piece.records)
-                if load:
-                    load_batch(store, Batch(str(order), source.id, now(), piece.cursor, tuple(piece.records)))
+            parts = read_archive(store, source) if load else part(ARCHIVES[source.kind].read)(source, {}, now())
+            posts = sum(isinstance(record, Post) for piece in parts for record in piece.records)
     return posts
 
 

@@ -11,9 +11,10 @@ import array
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from index.records import PostFormat
 
@@ -89,6 +90,35 @@ def derive(body: str, format: PostFormat) -> Plain:
     builder = Builder()
     {"cooked": read_html, "text": read_text}.get(format, read_markdown)(body[:MAX_READ], builder)
     return builder.finish(truncated=len(body) > MAX_READ)
+
+
+Body = tuple[str, PostFormat]
+
+
+class PlainRow(NamedTuple):
+    """Plain text as the store holds it; `trouble` says why it is empty where the body could not be read."""
+
+    text: str
+    blocks: str
+    offsets: bytes
+    truncated: bool
+    trouble: str = ""
+
+
+Plains = Mapping[Body, PlainRow]
+
+
+def plain_row(body: str, format: PostFormat) -> PlainRow:
+    """`derive`, for the store. A mistake of ours in reading one body must not keep all others out of the store."""
+    try:
+        plain = derive(body, format)
+        return PlainRow(plain.text, plain.blocks_json(), plain.offsets_bytes(), plain.truncated)
+    except Exception as error:
+        return no_plain(f"{type(error).__name__}: {error}"[:200])
+
+
+def no_plain(why: str) -> PlainRow:
+    return PlainRow("", "[]", b"", False, why)
 
 
 class Builder:
