@@ -62,7 +62,7 @@ def read_archive(store: Store, source: Source) -> Iterator[Part]:
     No way through the spool: the archive itself is what a crash reads again.
     """
     parts = part(ARCHIVES[source.kind].read)(source, tables.cursor(store, source.id), now())
-    with PlainApart() as apart:
+    with store.frugal(), PlainApart() as apart:
         for piece, plains in apart.ahead(parts, lambda piece: bodies(piece.records)):
             if piece.fresh:
                 tables.forget_rejects(store, source.id)

@@ -138,10 +138,12 @@ def load_batch(store: Store, batch: Batch) -> None:
     """Commit one batch and its cursor in one transaction; a batch that was committed before does nothing."""
     from index import tables_discussion as tables
 
-    with store.transaction():
+    def load() -> None:
         if tables.remember_batch(store, batch.id):
             load_records_of(store, batch)
             tables.set_cursor(store, batch.source, batch.cursor)
+
+    store.commit(load)
 
 
 def load_records_of(store: Store, batch: Batch) -> None:

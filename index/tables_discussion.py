@@ -152,7 +152,7 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
     try:
         store.connection.execute("DELETE FROM reactions WHERE post IN (SELECT post FROM told)")
     finally:
-        store.connection.unregister("told")
+        store._forget("told")
     last = {(r.post, r.actor, r.kind): r for r in reactions if r.count > 0}
     if last:
         rows = list(last.values())
@@ -184,7 +184,7 @@ def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[React
         for post, kind, actor in store.execute(names):
             known.setdefault((post, kind), []).append(actor)
     finally:
-        store.connection.unregister("counted")
+        store._forget("counted")
     told = [reaction for reaction in reactions if reaction.post in named]
     for reaction in counted:
         actors = known.get((reaction.post, reaction.kind), [])
@@ -256,7 +256,7 @@ def _known_posts(store: Store, ids: Sequence[str]) -> tuple[dict[str, _Known], s
         )
         buried = {row[0] for row in store.execute("SELECT t.post FROM tombstones t JOIN wanted w ON t.post = w.id")}
     finally:
-        store.connection.unregister("wanted")
+        store._forget("wanted")
     return {row[0]: _Known(*row[1:]) for row in rows}, buried
 
 
@@ -325,7 +325,7 @@ def _note_missing(store: Store, rosters: Sequence[Any]) -> None:
                 "WHERE p.state NOT IN ('author_deleted','moderated') ORDER BY p.id"
             )
         finally:
-            store.connection.unregister("seen_threads")
+            store._forget("seen_threads")
         for post, thread, state in rows:
             _note_presence(store, post, state, post in present[thread])
 
@@ -426,7 +426,7 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
         ):
             posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
     finally:
-        store.connection.unregister("wanted")
+        store._forget("wanted")
     return [
         StoredThread(**{**heads[i], "title": hide(heads[i]["title"]), "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ())))
         for i in ids
