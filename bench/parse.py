@@ -112,9 +112,9 @@ def make_dump(folder: Path, posts: int) -> Path:
     with open(folder / "Posts.xml", "w", encoding="utf-8") as out:
         out.write('<?xml version="1.0" encoding="utf-8"?>\n<posts>\n')
         for thread, number, cooked in texts(posts):
-            kind = 'PostTypeId="1" Title="A question"' if number == 1 else f'PostTypeId="2" ParentId="{thread * 1000 + 1}"'
+            kind = 'PostTypeId="1" Title="A question"' if number == 1 else f'PostTypeId="2" ParentId="{thread * 50 + 1}"'
             out.write(
-                f'  <row Id="{thread * 1000 + number}" {kind} CreationDate="2024-01-01T10:00:00.000" Score="3" OwnerUserId="{number}" '
+                f'  <row Id="{thread * 50 + number}" {kind} CreationDate="2024-01-01T10:00:00.000" Score="3" OwnerUserId="{number}" '
                 f'OwnerDisplayName="user{number}" Body={quoteattr(cooked)} ContentLicense="CC BY-SA 4.0" />\n'
             )
         out.write("</posts>\n")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "1GB"
 # While much is written, one row after another: more would fill up with blocks that nobody asks for again.
 LOAD_MEMORY = "64MB"
+CHECKPOINT_AT, LOAD_CHECKPOINT_AT = "16MB", "64MB"  # of the log; each checkpoint writes all indexes anew
 
 
 def now() -> str:
@@ -69,11 +70,13 @@ class Store:
         import duckdb
 
         self._allow(LOAD_MEMORY)
+        self.connection.execute("SET wal_autocheckpoint = ?", [LOAD_CHECKPOINT_AT])
         try:
             yield
             with suppress(duckdb.Error):  # else the next one to close it does it, with more memory
                 self.connection.execute("CHECKPOINT")
         finally:
+            self.connection.execute("SET wal_autocheckpoint = ?", [CHECKPOINT_AT])
             self._allow(MEMORY_LIMIT)
 
     def commit(self, work: Callable[[], None]) -> None:
