@@ -26,7 +26,7 @@ POSTS_FILE, SITE_FILE = "topics.jsonl", "site.json"
 MAX_SITE_BYTES = 32_000_000
 BATCH_POSTS = 2_000
 BATCH_LINES = 5_000  # so that a file of bad lines comes in batches, too
-BATCH_BYTES = 16_000_000  # so that a file of long posts takes no more memory than one of short ones
+BATCH_BYTES = 2_000_000  # so that a file of long posts takes no more memory than one of short ones
 MAX_LINE = 64_000_000  # bytes; the longest real thread seen has about a hundredth of it
 
 

@@ -61,7 +61,8 @@ class PlainApart:
                 told = [(before, self._told(asked)) for before, asked in waiting]
                 waiting = [(part, bodies(part))]
                 self._ask(waiting[0][1])
-                yield from told
+                while told:
+                    yield told.pop()
         except Exception:
             yield from [(before, self._told(asked)) for before, asked in waiting]
             raise
