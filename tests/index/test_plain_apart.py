@@ -162,9 +162,10 @@ def test_an_error_comes_after_all_that_came_before_it() -> None:
 
 
 PARENT = """
-import sys
+import signal, sys
 from index import plain_apart
 plain_apart.FEW = 1
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which is not there where the tests run in the background
 with plain_apart.PlainApart(sys.argv[1:2], readers=1) as apart:
     list(apart.ahead([[(sys.argv[2], "raw"), ("more", "raw")]], lambda part: part))
 """
