@@ -24,8 +24,9 @@ from index.spool import Record
 
 POSTS_FILE, SITE_FILE = "topics.jsonl", "site.json"
 MAX_SITE_BYTES = 32_000_000
-BATCH_POSTS = 1_000
+BATCH_POSTS = 2_000
 BATCH_LINES = 5_000  # so that a file of bad lines comes in batches, too
+BATCH_BYTES = 2_000_000  # so that a file of long posts takes no more memory than one of short ones
 MAX_LINE = 64_000_000  # bytes; the longest real thread seen has about a hundredth of it
 
 
@@ -154,16 +155,17 @@ def _read_from(folder: Path, forum: Forum, found: Fingerprint, line: int | None,
     with open(folder / POSTS_FILE, "rb") as file:
         file.seek(byte)
         records: list[Record] = []
-        posts = begun = 0
+        posts = begun = size = 0
         fresh = line == 0
         for number, raw in enumerate(_lines(file), line + 1):
             found_here = _line_records(forum, number, raw)
             records += found_here
             posts += sum(isinstance(record, Post) for record in found_here)
             begun += 1
-            if posts >= BATCH_POSTS or begun >= BATCH_LINES:
+            size += len(raw or b"")
+            if posts >= BATCH_POSTS or begun >= BATCH_LINES or size >= BATCH_BYTES:
                 yield Part(records, _cursor(found, number, file.tell(), "reading"), number, found.lines, fresh)
-                records, posts, begun, fresh = [], 0, 0, False
+                records, posts, begun, size, fresh = [], 0, 0, 0, False
         if _stat(file) != found.stat or file.tell() != found.stat[0]:
             raise SourceError(f"{folder / POSTS_FILE} was changed while it was read", "run again: it is read from its start then")
         yield Part(records, _cursor(found, found.lines, file.tell(), "read"), found.lines, found.lines, fresh)

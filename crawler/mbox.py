@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from crawler.archive import Part
+from crawler.archive import BATCH_BYTES, Part
 from crawler.files import Tape, last_place, open_tape
 from crawler.mail import MAPPING_VERSION, Conversations, MailList, message_records, mid_link, parse, replay
 from index.errors import SourceError
 from index.records import Post, Reject, Source
 from index.spool import Record
 
-BATCH_POSTS = 500
+BATCH_POSTS = 2_000
 MAX_MESSAGE = 64_000_000  # bytes, attachments included
 MAX_LINE = 1 << 20
 _FROM = re.compile(rb"From \S+.*\d{4}|From .*[+-]\d{4}")
@@ -33,7 +33,7 @@ def read_mbox(source: Source, cursor: Mapping[str, str], now: str) -> Iterator[P
     place = last_place(path, cursor, MAPPING_VERSION)
     mails, conversations = MailList(source.id, now, mid_link), Conversations()
     records: list[Record] = []
-    posts, fresh, size = 0, place.byte == 0, max(1, path.stat().st_size // 1024)
+    posts, held, fresh, size = 0, 0, place.byte == 0, max(1, path.stat().st_size // 1024)
     with open_tape(path, MAPPING_VERSION) as tape:
         end: dict[str, str] = {}
         for number, (raw, received, end) in enumerate(messages(tape), 1):
@@ -43,9 +43,10 @@ def read_mbox(source: Source, cursor: Mapping[str, str], now: str) -> Iterator[P
             found = _message(mails, conversations, raw, f"{path.name} message {number}", received)
             records += found
             posts += sum(isinstance(record, Post) for record in found)
-            if posts >= BATCH_POSTS:
+            held += len(raw or b"")
+            if posts >= BATCH_POSTS or held >= BATCH_BYTES:
                 yield Part(records, end, min(tape.byte // 1024, size), size, fresh)
-                records, posts, fresh = [], 0, False
+                records, posts, held, fresh = [], 0, 0, False
         if end and int(end["file_byte"]) > place.byte:
             yield Part(records, end, size, size, fresh)
 

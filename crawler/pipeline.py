@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from crawler.archive import Part
 from crawler.live import Event, Live, wait_for_orphan
 from crawler.rawfiles import clear_unknown, redact
 from crawler.registry import ARCHIVES, network, part
@@ -21,8 +22,9 @@ from crawler.watch import judge
 from index import tables_discussion as tables
 from index.config import Config
 from index.errors import SourceError
+from index.plain_apart import PlainApart
 from index.records import Post, Source, Thread
-from index.spool import Batch, clear_unfinished, load_batch, load_spool
+from index.spool import Batch, bodies, clear_unfinished, load_batch, load_spool
 from index.store import Store, now
 from index.workspace import Workspace
 
@@ -52,6 +54,20 @@ def load_waiting(workspace: Workspace, store: Store) -> None:
     for _ in load_spool(workspace.spool, store):
         pass
     clear_unknown(workspace, store)
+
+
+def read_archive(store: Store, source: Source) -> Iterator[Part]:
+    """Bring what an archive holds beyond its cursor into the store; each part once it is committed.
+
+    No way through the spool: the archive itself is what a crash reads again.
+    """
+    parts = part(ARCHIVES[source.kind].read)(source, tables.cursor(store, source.id), now())
+    with store.frugal(), PlainApart() as apart:
+        for piece, plains in apart.ahead(parts, lambda piece: bodies(piece.records)):
+            if piece.fresh:
+                tables.forget_rejects(store, source.id)
+            load_batch(store, Batch(uuid.uuid4().hex, source.id, now(), piece.cursor, tuple(piece.records), plains))
+            yield piece
 
 
 class _Crawl:
@@ -107,12 +123,7 @@ class _Crawl:
 
     def _read_parts(self, source: Source, process: Live | None) -> dict[str, Any]:
         threads = posts = 0
-        read = part(ARCHIVES[source.kind].read)
-        for piece in read(source, tables.cursor(self.store, source.id), now()):
-            if piece.fresh:
-                tables.forget_rejects(self.store, source.id)
-            # No way through the spool: the archive itself is what a crash reads again.
-            load_batch(self.store, Batch(uuid.uuid4().hex, source.id, now(), piece.cursor, tuple(piece.records)))
+        for piece in read_archive(self.store, source):
             threads += sum(isinstance(record, Thread) for record in piece.records)
             posts += sum(isinstance(record, Post) for record in piece.records)
             self.progress(source.id, piece.line, piece.lines)

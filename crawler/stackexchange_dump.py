@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from crawler.archive import Part
+from crawler.archive import BATCH_BYTES, Part
 from crawler.stackexchange import LICENCE, Questions, dump_comment_records, dump_post_records, source_id
 from index.errors import SourceError
 from index.records import Post, Reject, Source
@@ -67,7 +67,7 @@ def _parts(source: Source, folder: Path, digest: str, skip: int, now: str) -> It
     names, questions = _Names(folder), Questions()
     size = max(1, sum((folder / name).stat().st_size for name in (POSTS, COMMENTS) if (folder / name).is_file()) // 1024)
     records: list[Record] = []
-    posts = number = before = 0
+    posts = number = before = held = 0
     fresh = skip == 0
     for name in (POSTS, COMMENTS):
         if not (folder / name).is_file():
@@ -80,9 +80,10 @@ def _parts(source: Source, folder: Path, digest: str, skip: int, now: str) -> It
                 continue
             records += found
             posts += sum(isinstance(record, Post) for record in found)
-            if posts >= BATCH_POSTS:
+            held += sum(map(len, row.values()))
+            if posts >= BATCH_POSTS or held >= BATCH_BYTES:
                 yield Part(records, _cursor(digest, number, "reading"), (before + byte) // 1024, size, fresh)
-                records, posts, fresh = [], 0, False
+                records, posts, held, fresh = [], 0, 0, False
         before += (folder / name).stat().st_size
     if number == 0:
         records.append(Reject(source.id, POSTS, "no rows"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crawler.archive import MAX_LINE, SITE_FILE, Part, archive_base_url, read_site
+from crawler.archive import BATCH_BYTES, MAX_LINE, SITE_FILE, Part, archive_base_url, read_site
 from crawler.fields import MAX_COUNT, line, mapping, whole
 from crawler.files import last_place, open_tape
 from crawler.reading import Reading, thread_meant
@@ -28,7 +28,7 @@ from index.spool import Record
 
 MAPPING_VERSION = "table/1"
 LINES, COLUMNS = "posts.jsonl", "posts.parquet"
-BATCH_ROWS = 1_000
+BATCH_ROWS = 2_000
 FORMATS: dict[str, PostFormat] = {"markdown": "raw", "html": "cooked", "text": "text"}
 _PLAIN = re.compile(r"[\w.:@/+~=-]{1,300}$")
 
@@ -67,16 +67,17 @@ def _lines(source: Source, folder: Path, cursor: Mapping[str, str], now: str) ->
     size, fresh, number = max(1, path.stat().st_size // 1024), place.byte == 0, 0
     records: list[Record] = []
     with open_tape(path, MAPPING_VERSION) as tape:
-        waiting = 0
+        waiting = held = 0
         while raw := tape.line(MAX_LINE + 1):
             number += 1
             if tape.byte <= place.byte:
                 continue
             records += _line(source, raw, f"{LINES}:{number}", now)
             waiting += 1
-            if waiting >= BATCH_ROWS:
+            held += len(raw)
+            if waiting >= BATCH_ROWS or held >= BATCH_BYTES:
                 yield Part(records, tape.cursor(), min(size, tape.byte // 1024), size, fresh)
-                records, waiting, fresh = [], 0, False
+                records, waiting, held, fresh = [], 0, 0, False
         if waiting:
             yield Part(records, tape.cursor(), size, size, fresh)
 

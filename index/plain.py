@@ -11,8 +11,10 @@ import array
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain
+from typing import Literal, NamedTuple
 
 from index.records import PostFormat
 
@@ -27,9 +29,9 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-# Text that goes in as it is: visible words with one space between them.
-_VISIBLE = f"[^\\s{_INVISIBLE.pattern[1:-1]}{_CONTROL.pattern[1:-1]}]"
-_AS_IT_IS = re.compile(f"{_VISIBLE}+(?: {_VISIBLE}+)*+")
+_UNSEEN = re.compile(f"[{_INVISIBLE.pattern[1:-1]}{_CONTROL.pattern[1:-1]}]")
+# Words with one sign of white space between them: they stand in the plain text as they stand in the raw body.
+_EVENLY_SPACED = re.compile(r"\S+(?:\s\S+)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Plain:
         )
 
     def offsets_bytes(self) -> bytes:
-        return array.array("i", [number for piece in self.offsets for number in piece]).tobytes()
+        return array.array("i", chain.from_iterable(self.offsets)).tobytes()
 
 
 def blocks_from_json(text: str) -> tuple[Block, ...]:
@@ -88,6 +90,35 @@ def derive(body: str, format: PostFormat) -> Plain:
     builder = Builder()
     {"cooked": read_html, "text": read_text}.get(format, read_markdown)(body[:MAX_READ], builder)
     return builder.finish(truncated=len(body) > MAX_READ)
+
+
+Body = tuple[str, PostFormat]
+
+
+class PlainRow(NamedTuple):
+    """Plain text as the store holds it; `trouble` says why it is empty where the body could not be read."""
+
+    text: str
+    blocks: str
+    offsets: bytes
+    truncated: bool
+    trouble: str = ""
+
+
+Plains = Mapping[Body, PlainRow]
+
+
+def plain_row(body: str, format: PostFormat) -> PlainRow:
+    """`derive`, for the store. A mistake of ours in reading one body must not keep all others out of the store."""
+    try:
+        plain = derive(body, format)
+        return PlainRow(plain.text, plain.blocks_json(), plain.offsets_bytes(), plain.truncated)
+    except Exception as error:
+        return no_plain(f"{type(error).__name__}: {error}"[:200])
+
+
+def no_plain(why: str) -> PlainRow:
+    return PlainRow("", "[]", b"", False, why)
 
 
 class Builder:
@@ -109,29 +140,56 @@ class Builder:
         if keep_space:
             self._add_kept(text, raw_start)
             return
-        stripped = text.strip()
-        if stripped and _AS_IT_IS.fullmatch(stripped):
-            lead = text.index(stripped[0])
-            if lead and self._space_wanted is None and self._length > self._block_start:
-                self._space_wanted = raw_start
-            self._flush_space()
-            self._write(stripped, raw_start + lead, len(stripped))
-            if lead + len(stripped) < len(text):
-                self._space_wanted = raw_start + lead + len(stripped)
-            return
+        words = text.split()
+        if not words:
+            self._want_space(raw_start, bool(text))
+        elif _all_seen(folded := " ".join(words)):
+            self._add_words(text, folded, raw_start)
+        else:
+            self._add_by_word(text, raw_start)
+
+    def _add_words(self, text: str, folded: str, raw_start: int) -> None:
+        """Text without signs that cannot be seen; `folded` is it with one space between the words."""
+        end = len(text.rstrip())
+        begin = end - len(text.strip())
+        self._want_space(raw_start, begin > 0)
+        self._flush_space()
+        if len(folded) == end - begin:
+            self._write(folded, raw_start + begin, len(folded))
+        else:
+            last = begin
+            for match in _EVENLY_SPACED.finditer(text):
+                self._want_space(raw_start + last, match.start() > last)
+                self._flush_space()
+                last = match.end()
+                self._write(" ".join(match.group().split()), raw_start + match.start(), last - match.start())
+        self._want_space(raw_start + end, end < len(text))
+
+    def _add_by_word(self, text: str, raw_start: int) -> None:
         for match in re.finditer(r"\S+|\s+", text):
             word = match.group()
             if word.isspace():
-                if self._space_wanted is None and self._length > self._block_start:
-                    self._space_wanted = raw_start + match.start()
+                self._want_space(raw_start + match.start(), True)
             else:
                 self._write_visible(word, raw_start + match.start())
+
+    def _want_space(self, raw_start: int, seen: bool) -> None:
+        """White space was seen: it is written before the next word of this block."""
+        if seen and self._space_wanted is None and self._length > self._block_start:
+            self._space_wanted = raw_start
 
     def line_break(self, raw_start: int) -> None:
         if self._length > self._block_start:
             self._space_wanted = None
             if self._chunks[-1] != "\n":
                 self._write("\n", raw_start, 1)
+
+    def begun(self) -> bool:
+        """Whether anything was written since the last block was closed; if not, a space that was seen goes."""
+        if self._length > self._block_start:
+            return True
+        self._space_wanted = None
+        return False
 
     def end_block(self, kind: BlockKind, **place: object) -> None:
         """Close the current block, if anything was written since the last one."""
@@ -153,13 +211,22 @@ class Builder:
     def _add_folded(self, text: str, raw_start: int, raw_length: int) -> None:
         clean = _clean(text)
         if clean.isspace():
-            if self._length > self._block_start and self._space_wanted is None:
-                self._space_wanted = raw_start
+            self._want_space(raw_start, True)
         elif clean:
             self._flush_space()
             self._write(clean, raw_start, raw_length)
 
     def _add_kept(self, text: str, raw_start: int) -> None:
+        inner = text.strip("\n")
+        if inner and "\n\n" not in inner and inner.isascii() and not _CONTROL.search(inner):
+            begin = text.index(inner[0])
+            if begin:
+                self.line_break(raw_start)
+            self._flush_space()
+            self._write(inner, raw_start + begin, len(inner))
+            if begin + len(inner) < len(text):
+                self.line_break(raw_start + begin + len(inner))
+            return
         for match in re.finditer(r"[^\n]+|\n", text):
             if match.group() == "\n":
                 self.line_break(raw_start + match.start())
@@ -188,6 +255,11 @@ class Builder:
         self._offsets.append((self._length, raw_start, len(text), raw_length))
         self._chunks.append(text)
         self._length += len(text)
+
+
+def _all_seen(text: str) -> bool:
+    """Whether text without white space but single spaces holds no sign that cannot be seen."""
+    return text.isprintable() if text.isascii() else _UNSEEN.search(text) is None
 
 
 def _clean(text: str) -> str:

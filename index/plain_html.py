@@ -15,12 +15,15 @@ from index.plain import BlockKind, Builder
 MAX_DEPTH = 100
 
 # A tag is at most 4,096 characters long: without an end, "<a<a<a…" would be scanned to the end from each "<".
+# "<!doctype" and "</ 3" begin with a sign like any other.
 _TOKEN = re.compile(
-    r"<(?P<close>/?)(?P<name>[a-zA-Z][a-zA-Z0-9:-]*)(?P<attributes>(?:\"[^\"]{0,4096}\"|'[^']{0,4096}'|[^'\"<>]){0,4096})>"
+    r"(?P<comment><!--(?s:.*?)(?:-->|\Z))"
+    r"|<(?P<close>/?)(?P<name>[a-zA-Z][a-zA-Z0-9:-]*)(?P<attributes>(?:\"[^\"]{0,4096}\"|'[^']{0,4096}'|[^'\"<>]){0,4096})>"
     r"|&(?P<entity>#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});|(?P<text>[^<&]+)|(?P<odd>[<&])"
 )
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])", re.I)
+_HIDDEN = re.compile(r"(?:^|\s)hidden(?:\s|=|$)")
 
 _VOID = {"br", "img", "hr", "input", "wbr", "source", "track", "col", "meta", "link", "area", "base", "embed"}
 _DROPPED = {
@@ -117,63 +120,53 @@ class _State:
     stack: list[_Open] = field(default_factory=list)
     lists: int = 0
     dropped: int = 0  # how many open elements are dropped ones
+    kept: int = 0  # how many open elements are <pre>: white space in them stays
     too_deep: int = 0  # how many elements are open below MAX_DEPTH: their text is left out
 
 
 def read_html(source: str, builder: Builder, base: int = 0) -> None:
     """Read HTML that stands at `base` of the raw body into the builder."""
     state = _State()
-    position, end = 0, len(source)
-    while position < end:
-        if source.startswith("<!--", position):
-            close = source.find("-->", position + 4)
-            position = end if close < 0 else close + 3
-            continue
-        match = _TOKEN.match(source, position)
-        if match is None:  # "<!doctype", "</ 3": a sign like any other
-            builder.add(source[position], base + position)
-            position += 1
-            continue
-        position = match.end()
-        if match["name"]:
+    for match in _TOKEN.finditer(source):
+        kind = match.lastgroup
+        if kind == "attributes":
             _tag(match, state, builder, base)
-        elif not state.dropped and not state.too_deep:
-            keep = any(o.name == "pre" for o in state.stack)
-            if match["entity"]:
-                text = html.unescape(match.group())
-                builder.add(text, base + match.start(), len(match.group()))
-            else:
-                builder.add(match.group(), base + match.start(), keep_space=keep)
+        elif kind == "comment" or state.dropped or state.too_deep:
+            continue
+        elif kind == "entity":
+            builder.add(html.unescape(match.group()), base + match.start(), match.end() - match.start())
+        else:
+            builder.add(match.group(), base + match.start(), keep_space=state.kept > 0)
     _end_block(state, builder)
 
 
 def _tag(match: re.Match[str], state: _State, builder: Builder, base: int) -> None:
-    name = match["name"].lower()
+    close, name, attributes = match.group("close", "name", "attributes")
+    name = name.lower()
     if name == "br":
         if not state.dropped:
             builder.line_break(base + match.start())
         return
-    if name in _BLOCKS:
+    if name in _BLOCKS and builder.begun():
         _end_block(state, builder)
-    if match["close"]:
+    if close:
         _close(name, state)
     elif name == "li":
         _close_item(state)
-        _open(name, match["attributes"], state)
-    elif name not in _VOID and not match["attributes"].endswith("/"):
+        _open(name, attributes, state)
+    elif name not in _VOID and not attributes.endswith("/"):
         if name == "p":
             _close_paragraph(state)
-        _open(name, match["attributes"], state)
+        _open(name, attributes, state)
 
 
 def _open(name: str, attribute_text: str, state: _State) -> None:
     if len(state.stack) >= MAX_DEPTH:
         state.too_deep += 1
         return
-    attributes = {m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(attribute_text)}
-    classes = set(attributes.get("class", "").split())
-    hidden = bool(_HIDDEN_STYLE.search(attributes.get("style", ""))) or re.search(r"(?:^|\s)hidden(?:\s|=|$)", attribute_text) is not None
-    element = _Open(name, dropped=hidden or name in _DROPPED or bool(classes & _DROPPED_CLASSES))
+    attributes = _attributes(attribute_text) if attribute_text else {}
+    classes = attributes.get("class", "").split()
+    element = _Open(name, dropped=name in _DROPPED or (bool(attribute_text) and _is_hidden(attribute_text, attributes, classes)))
     if name == "aside" and "quote" in classes:
         element.quote = True
         element.quote_of = "/".join(attributes.get(f"data-{key}", "") for key in ("username", "topic", "post"))
@@ -185,15 +178,29 @@ def _open(name: str, attribute_text: str, state: _State) -> None:
         element.list_id, element.ordered = state.lists, name == "ol"
         state.lists += 1
         start = attributes.get("start", "")
-        element.count = int(start) - 1 if start.isdigit() and len(start) < 6 else 0
+        element.count = int(start) - 1 if start.isdecimal() and len(start) < 6 else 0
     elif name == "li":
         parent = next((o for o in reversed(state.stack) if o.list_id >= 0), None)
         if parent is not None:
             parent.count += 1
-    if name == "div" and "title" in classes and state.stack and state.stack[-1].quote:
+    elif name == "div" and "title" in classes and state.stack and state.stack[-1].quote:
         element.dropped = True  # "ann:" above a quote
+    state.kept += name == "pre"
     state.dropped += element.dropped
     state.stack.append(element)
+
+
+def _attributes(text: str) -> dict[str, str]:
+    return {m[1].lower(): html.unescape(m[2] or m[3] or m[4] or "") for m in _ATTRIBUTE.finditer(text)}
+
+
+def _is_hidden(text: str, attributes: dict[str, str], classes: list[str]) -> bool:
+    """Whether its attributes keep an element from readers' eyes."""
+    return (
+        not _DROPPED_CLASSES.isdisjoint(classes)
+        or ("style" in attributes and _HIDDEN_STYLE.search(attributes["style"]) is not None)
+        or ("hidden" in text and _HIDDEN.search(text) is not None)
+    )
 
 
 def _close(name: str, state: _State) -> None:
@@ -202,7 +209,9 @@ def _close(name: str, state: _State) -> None:
         return
     for index in range(len(state.stack) - 1, -1, -1):
         if state.stack[index].name == name:
-            state.dropped -= sum(o.dropped for o in state.stack[index:])
+            for element in state.stack[index:]:
+                state.dropped -= element.dropped
+                state.kept -= element.name == "pre"
             del state.stack[index:]
             return
 

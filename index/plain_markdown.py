@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ _MARK = re.compile(
     r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});)"
     r"|(?P<strong>\*{1,3}|(?<![A-Za-z0-9_])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![A-Za-z0-9_]))"
 )
+_MARK_SIGN = re.compile(r"[\\`!\]<&*_]")  # each mark begins with one of these
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|\bhidden\b", re.I)
 
 
@@ -264,34 +266,45 @@ class _Reader:
     def _marked(self, content: str, start: int) -> None:
         """Write a line of text without its Markdown marks."""
         position = 0
-        open_brackets: list[int] = []
-        for mark in _MARK.finditer(content):
-            self._text(content, position, mark.start(), start, open_brackets)
+        for mark in _marks(content):
+            self._text(content, position, mark.start(), start)
             position = mark.end()
-            if mark["escape"]:
+            kind = mark.lastgroup
+            if kind == "escape":
                 self.builder.add(mark.group()[1], start + mark.start() + 1)
-            elif mark["code"]:
+            elif kind == "code":
                 self.builder.add(mark["inner"], start + mark.start("inner"))
-            elif mark["autolink"]:
+            elif kind == "autolink":
                 self.builder.add(mark["url"], start + mark.start("url"))
-            elif mark["entity"]:
+            elif kind == "entity":
                 self.builder.add(html.unescape(mark.group()), start + mark.start(), len(mark.group()))
-            elif mark["br"]:
+            elif kind == "br":
                 self.builder.line_break(start + mark.start())
-            elif mark["strong"] and not _is_emphasis(content, mark):
+            elif kind == "strong" and not _is_emphasis(content, mark):
                 self.builder.add(mark.group(), start + mark.start())
-        self._text(content, position, len(content), start, open_brackets)
+        self._text(content, position, len(content), start)
 
-    def _text(self, content: str, begin: int, end: int, start: int, open_brackets: list[int]) -> None:
+    def _text(self, content: str, begin: int, end: int, start: int) -> None:
         """Plain characters; the "[" of a link goes, since its "](…)" is a mark too."""
-        piece = content[begin:end]
-        at = 0
-        while (bracket := piece.find("[", at)) >= 0:
-            self.builder.add(piece[at:bracket], start + begin + at)
-            if not _LINK_TAIL.match(content, begin + bracket):
-                self.builder.add("[", start + begin + bracket)
+        at = begin
+        while (bracket := content.find("[", at, end)) >= 0:
+            if bracket > at:
+                self.builder.add(content[at:bracket], start + at)
+            if not _LINK_TAIL.match(content, bracket):
+                self.builder.add("[", start + bracket)
             at = bracket + 1
-        self.builder.add(piece[at:], start + begin + at)
+        if end > at:
+            self.builder.add(content[at:end], start + at)
+
+
+def _marks(content: str) -> Iterator[re.Match[str]]:
+    """The marks of a line in order: looked for only where a sign may begin one."""
+    sign = _MARK_SIGN.search(content)
+    while sign:
+        mark = _MARK.match(content, sign.start())
+        if mark:
+            yield mark
+        sign = _MARK_SIGN.search(content, mark.end() if mark else sign.end())
 
 
 _LINK_TAIL = re.compile(r"\[[^\[\]\n]{0,500}\]\(")

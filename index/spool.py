@@ -13,9 +13,11 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
+from index.plain import Body, Plains
 from index.records import (
     Account,
     Author,
@@ -79,6 +81,7 @@ class Batch:
     seen: str  # when it was read
     cursor: dict[str, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
+    plains: Plains = field(default_factory=dict)  # plain text of bodies as far as it is at hand; the loader derives the rest
 
 
 def write_batch(spool: Path, source: str, records: Iterable[Record], cursor: Mapping[str, str], order: int = 0) -> Path:
@@ -135,10 +138,12 @@ def load_batch(store: Store, batch: Batch) -> None:
     """Commit one batch and its cursor in one transaction; a batch that was committed before does nothing."""
     from index import tables_discussion as tables
 
-    with store.transaction():
+    def load() -> None:
         if tables.remember_batch(store, batch.id):
             load_records_of(store, batch)
             tables.set_cursor(store, batch.source, batch.cursor)
+
+    store.commit(load)
 
 
 def load_records_of(store: Store, batch: Batch) -> None:
@@ -149,12 +154,23 @@ def load_records_of(store: Store, batch: Batch) -> None:
     by_type: dict[type, list[Any]] = {}
     for record in batch.records:
         by_type.setdefault(type(record), []).append(_clean(record))
-    tables.load_records(store, batch.source, batch.seen, by_type)
+    tables.load_records(store, batch.source, batch.seen, by_type, batch.plains)
     tables_raw.load_raw_records(store, batch.seen, by_type)
+
+
+def bodies(records: Iterable[Record]) -> list[Body]:
+    """What plain text will be wanted of, as the loader asks for it."""
+    return [(storable(record.body), record.format) for record in records if isinstance(record, Post)]
+
+
+# Where a record holds text, and so perhaps what the store cannot hold; a post's body is looked at when it is stored.
+_TEXTS = {cls: attrgetter(*(name for name in cls.__slots__ if name != "body")) for cls in RECORDS.values()}
 
 
 def _clean(record: Record) -> Record:
     """The record with text that the store can hold; a post's body is hashed as it came and cleaned when it is stored."""
+    if all(value.isascii() for value in _TEXTS[type(record)](record) if type(value) is str):
+        return record
     odd: dict[str, Any] = {
         name: storable(value)
         for name in record.__slots__

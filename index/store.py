@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "1GB"
+# While much is written, one row after another: more would fill up with blocks that nobody asks for again.
+LOAD_MEMORY = "64MB"
+CHECKPOINT_AT, LOAD_CHECKPOINT_AT = "16MB", "64MB"  # of the log; each checkpoint writes all indexes anew
 
 
 def now() -> str:
@@ -60,6 +63,39 @@ class Store:
             self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
+
+    @contextmanager
+    def frugal(self) -> Iterator[None]:
+        """A block that writes much: the database keeps little in memory, however large it grows."""
+        import duckdb
+
+        self._allow(LOAD_MEMORY)
+        self.connection.execute("SET wal_autocheckpoint = ?", [LOAD_CHECKPOINT_AT])
+        try:
+            yield
+            with suppress(duckdb.Error):  # else the next one to close it does it, with more memory
+                self.connection.execute("CHECKPOINT")
+        finally:
+            self.connection.execute("SET wal_autocheckpoint = ?", [CHECKPOINT_AT])
+            self._allow(MEMORY_LIMIT)
+
+    def commit(self, work: Callable[[], None]) -> None:
+        """Do `work` in one transaction; where a frugal store has too little memory for it, again with all there is."""
+        import duckdb
+
+        try:
+            with self.transaction():
+                work()
+        except duckdb.OutOfMemoryException:
+            self._allow(MEMORY_LIMIT)
+            with self.transaction():
+                work()
+
+    def _allow(self, memory: str) -> None:
+        import duckdb
+
+        with suppress(duckdb.OutOfMemoryException):  # more than that is in use just now
+            self.connection.execute("SET memory_limit = ?", [memory])
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()

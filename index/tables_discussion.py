@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from index.plain import PLAIN_VERSION, Block, blocks_from_json, derive
+from index.plain import PLAIN_VERSION, Block, PlainRow, Plains, blocks_from_json, plain_row
 from index.records import Author, Edge, Post, Reaction, Reject, Source, Thread, Tombstone
 from index.store import Store, storable
 from index.tables_private import JOIN_MASKS, MASKED_PLAIN, bury_optouts, mask_of, refresh_masks
@@ -15,6 +16,7 @@ from index.tables_private import JOIN_MASKS, MASKED_PLAIN, bury_optouts, mask_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+NO_PLAINS: Plains = {}
 GONE = ("author_deleted", "moderated", "pruned")
 READABLE = "state NOT IN ('author_deleted', 'moderated', 'pruned') AND kind = 'post' AND plain <> ''"
 
@@ -49,8 +51,10 @@ def cursor(store: Store, source: str) -> dict[str, str]:
 
 
 def set_cursor(store: Store, source: str, values: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        store.execute("INSERT OR REPLACE INTO cursors (source, name, value) VALUES (?, ?, ?)", [source, name, value])
+    if values:
+        rows = ", ".join(["(?, ?, ?)"] * len(values))
+        told = [text for name, value in values.items() for text in (source, name, value)]
+        store.execute(f"INSERT OR REPLACE INTO cursors (source, name, value) VALUES {rows}", told)
 
 
 def remember_batch(store: Store, batch: str) -> bool:
@@ -64,8 +68,8 @@ def remember_batch(store: Store, batch: str) -> bool:
 # --- loading ------------------------------------------------------------------------------------------------------
 
 
-def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> None:
-    """Bring records of one batch into the tables. Called inside a transaction."""
+def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]], plains: Plains = NO_PLAINS) -> None:
+    """Bring records of one batch into the tables, with the plain text that is at hand. Called inside a transaction."""
     from index import tables_networks as networks
 
     by_type = networks.prepare(store, by_type)
@@ -76,7 +80,7 @@ def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Se
         store, "threads", ["id", "source", "title", "created", "permalink", "category", "tags", "accepted_post"], by_type.get(Thread, ())
     )
     rejects = list(by_type.get(Reject, ()))
-    rejects += _load_posts(store, source, seen, by_type.get(Post, ()))
+    rejects += _load_posts(store, source, seen, by_type.get(Post, ()), plains)
     _load_reactions(store, by_type.get(Reaction, ()))
     _load_plainly(store, "edges", ["kind", "post", "target"], by_type.get(Edge, ()))
     _note_missing(store, by_type.get(_roster(), ()))
@@ -148,7 +152,7 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
     try:
         store.connection.execute("DELETE FROM reactions WHERE post IN (SELECT post FROM told)")
     finally:
-        store.connection.unregister("told")
+        store._forget("told")
     last = {(r.post, r.actor, r.kind): r for r in reactions if r.count > 0}
     if last:
         rows = list(last.values())
@@ -180,7 +184,7 @@ def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[React
         for post, kind, actor in store.execute(names):
             known.setdefault((post, kind), []).append(actor)
     finally:
-        store.connection.unregister("counted")
+        store._forget("counted")
     told = [reaction for reaction in reactions if reaction.post in named]
     for reaction in counted:
         actors = known.get((reaction.post, reaction.kind), [])
@@ -200,12 +204,11 @@ class _Known:
     plain_version: str
 
 
-def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> list[Reject]:
+def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post], plains: Plains) -> list[Reject]:
     """New posts come in; a post with another body is an edit, and the older body goes to post_versions."""
     if not posts:
         return []
-    known = _known_posts(store, [post.id for post in posts])
-    buried = {row[0] for row in store.execute("SELECT post FROM tombstones")}
+    known, buried = _known_posts(store, [post.id for post in posts])
     current: dict[str, tuple[Post, _Known]] = {}
     versions: list[tuple[Post | None, str, _Known]] = []
     for post in posts:
@@ -226,7 +229,7 @@ def _load_posts(store: Store, source: str, seen: str, posts: Sequence[Post]) -> 
         else:
             versions.append((post, post.id, fresh))
     _store_versions(store, seen, versions)
-    return _store_posts(store, source, seen, list(current.values()))
+    return _store_posts(store, source, seen, list(current.values()), plains)
 
 
 def _was_edited(store: Store, post: Post, earlier: _Known) -> bool:
@@ -242,7 +245,8 @@ def _as_edited(post: Post) -> Post:
     return replace(post, state="edited") if post.state == "live" else post
 
 
-def _known_posts(store: Store, ids: Sequence[str]) -> dict[str, _Known]:
+def _known_posts(store: Store, ids: Sequence[str]) -> tuple[dict[str, _Known], set[str]]:
+    """Those of these posts that are stored, and those that were taken back."""
     import pyarrow as pa
 
     store.connection.register("wanted", pa.table({"id": sorted(set(ids))}))
@@ -250,9 +254,10 @@ def _known_posts(store: Store, ids: Sequence[str]) -> dict[str, _Known]:
         rows = store.execute(
             "SELECT p.id, p.body_hash, p.version, p.edited, p.first_seen, p.state, p.plain_version FROM posts p JOIN wanted w ON p.id = w.id"
         )
+        buried = {row[0] for row in store.execute("SELECT t.post FROM tombstones t JOIN wanted w ON t.post = w.id")}
     finally:
-        store.connection.unregister("wanted")
-    return {row[0]: _Known(*row[1:]) for row in rows}
+        store._forget("wanted")
+    return {row[0]: _Known(*row[1:]) for row in rows}, buried
 
 
 def _store_versions(store: Store, seen: str, versions: Sequence[tuple[Post | None, str, _Known]]) -> None:
@@ -269,33 +274,40 @@ def _store_versions(store: Store, seen: str, versions: Sequence[tuple[Post | Non
             )
 
 
-def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post, _Known]]) -> list[Reject]:
+def _store_posts(store: Store, source: str, seen: str, rows: Sequence[tuple[Post, _Known]], plains: Plains) -> list[Reject]:
     import pyarrow as pa
 
     if not rows:
         return []
-    plains = [derive(storable(post.body), post.format) for post, _ in rows]
-    posts = [post for post, _ in rows]
+    posts, knowns = zip(*rows, strict=True)
+    bodies = [(storable(post.body), post.format) for post in posts]
+    read = [plains.get(body) or plain_row(*body) for body in bodies]
     columns: dict[str, pa.Array] = {
-        name: pa.array([_plain_value(getattr(post, name)) for post in posts], pa.string())
-        for name in ("id", "source", "thread", "author", "created", "format", "body", "permalink", "edited", "reply_to", "state", "kind")
+        name: pa.array(map(attrgetter(name), posts), pa.string())
+        for name in ("id", "source", "thread", "author", "created", "format", "permalink", "edited", "reply_to", "state", "kind")
     }
-    columns |= {name: pa.array([getattr(post, name) for post in posts], pa.int32()) for name in ("number", "version", "likes")}
+    columns |= {name: pa.array(map(attrgetter(name), posts), pa.int32()) for name in ("number", "version", "likes")}
     columns |= {
-        "body_hash": pa.array([known.body_hash for _, known in rows]),
-        "plain": pa.array([plain.text for plain in plains]),
-        "blocks": pa.array([plain.blocks_json() for plain in plains]),
-        "offsets": pa.array([plain.offsets_bytes() for plain in plains], pa.binary()),
+        "body": pa.array([body for body, _ in bodies]),
+        "body_hash": pa.array([known.body_hash for known in knowns]),
+        "plain": pa.array([row.text for row in read]),
+        "blocks": pa.array([row.blocks for row in read]),
+        "offsets": pa.array([row.offsets for row in read], pa.binary()),
         "plain_version": pa.array([PLAIN_VERSION] * len(rows)),
-        "first_seen": pa.array([known.first_seen for _, known in rows]),
+        "first_seen": pa.array([known.first_seen for known in knowns]),
         "last_seen": pa.array([seen] * len(rows)),
     }
     store.upsert("posts", pa.table(columns))
-    return [
-        Reject(source, post.id, "post read only in part", f"{len(post.body):,} characters; the whole body is stored")
-        for post, plain in zip(posts, plains, strict=True)
-        if plain.truncated
-    ]
+    return [reject for post, row in zip(posts, read, strict=True) if (reject := _reading_reject(source, post, row))]
+
+
+def _reading_reject(source: str, post: Post, row: PlainRow) -> Reject | None:
+    """What is to be told of a post whose body was not read, or not to its end."""
+    if row.trouble:
+        return Reject(source, post.id, "post that cannot be read", f"{row.trouble}; the body is stored, without plain text")
+    if row.truncated:
+        return Reject(source, post.id, "post read only in part", f"{len(post.body):,} characters; the whole body is stored")
+    return None
 
 
 def _note_missing(store: Store, rosters: Sequence[Any]) -> None:
@@ -313,7 +325,7 @@ def _note_missing(store: Store, rosters: Sequence[Any]) -> None:
                 "WHERE p.state NOT IN ('author_deleted','moderated') ORDER BY p.id"
             )
         finally:
-            store.connection.unregister("seen_threads")
+            store._forget("seen_threads")
         for post, thread, state in rows:
             _note_presence(store, post, state, post in present[thread])
 
@@ -414,7 +426,7 @@ def read_threads(store: Store, ids: Iterable[str]) -> list[StoredThread]:
         ):
             posts.setdefault(row["thread"], []).append(StoredPost(**{**row, "blocks": blocks_from_json(row["blocks"])}))
     finally:
-        store.connection.unregister("wanted")
+        store._forget("wanted")
     return [
         StoredThread(**{**heads[i], "title": hide(heads[i]["title"]), "tags": tuple(heads[i]["tags"])}, posts=tuple(posts.get(i, ())))
         for i in ids

@@ -26,8 +26,16 @@ def prepare(store: Store, by_type: Mapping[type, Sequence[Any]]) -> dict[type, l
     stubs = [thread for thread in told.get(Thread, ()) if _is_stub(thread)]
     told[Thread] = [thread for thread in told.get(Thread, ()) if not _is_stub(thread)]
     _add_stubs(store, stubs)
-    _revive(store, told.get(Post, ()))
+    if "deletions" in _filled(store):
+        _revive(store, told.get(Post, ()))
     return told
+
+
+def _filled(store: Store) -> set[str]:
+    """Which of these tables hold anything: an archive fills none of them, and is spared the queries that join them."""
+    tables = ("deletions", "vanished", "reaction_events", "post_versions", "tombstones")
+    (found,) = store.execute("SELECT " + ", ".join(f"EXISTS (FROM {table})" for table in tables))
+    return {table for table, filled in zip(tables, found, strict=True) if filled}
 
 
 def settle(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]]) -> tuple[list[Tombstone], list[Reject]]:
@@ -35,14 +43,19 @@ def settle(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence
     _remember(store, seen, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
     rejects = load_accounts(store, source, by_type.get(Account, ()))
     load_links(store, by_type.get(IdentityLink, ()))
-    posts = [post.id for post in by_type.get(Post, ())]
-    stones = _due(store, posts, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
+    posts, filled = [post.id for post in by_type.get(Post, ())], _filled(store)
+    stones: list[Tombstone] = []
+    if filled & {"deletions", "vanished"}:
+        stones += _due(store, posts, by_type.get(Deletion, ()), by_type.get(Vanish, ()))
     for holdings in by_type.get(Holdings, ()):
         stones += _missing(store, holdings)
     forget_people(store, by_type.get(Vanish, ()))
-    _mark_edited(store, posts)
-    _hide_titles(store, [thread.id for thread in by_type.get(Thread, ())])
-    _load_reaction_events(store, posts, by_type)
+    if "post_versions" in filled:
+        _mark_edited(store, posts)
+    if "tombstones" in filled:
+        _hide_titles(store, [thread.id for thread in by_type.get(Thread, ())])
+    if "reaction_events" in filled or by_type.get(ReactionEvent):
+        _load_reaction_events(store, posts, by_type)
     if any(post.reply_to for post in by_type.get(Post, ())) or _awaited(store, posts):
         _settle_threads(store, by_type.get(Post, ()))
     return stones, rejects
@@ -133,9 +146,9 @@ def _settle_threads(store: Store, posts: Sequence[Post]) -> None:
         wanted = [row[0] for row in moved]
         left.update(row[1] for row in moved)
     with _registered(store, id=sorted(left)):
-        store.execute(
-            "DELETE FROM threads WHERE title = '' AND id IN (SELECT id FROM told) AND id NOT IN (SELECT thread FROM posts)",
-        )
+        unnamed = "title = '' AND id IN (SELECT id FROM told)"
+        if store.execute(f"SELECT 1 FROM threads WHERE {unnamed} LIMIT 1"):
+            store.execute(f"DELETE FROM threads WHERE {unnamed} AND id NOT IN (SELECT thread FROM posts)")
 
 
 # --- deletions ----------------------------------------------------------------------------------------------------
@@ -242,8 +255,9 @@ def _take_back(store: Store, events: Sequence[ReactionEvent], by_type: Mapping[t
                 "SELECT id, post FROM reaction_events WHERE actor = ? AND starts_with(id, ?) AND id NOT IN (SELECT id FROM told)",
                 [held.author, held.prefix],
             )
-    with _registered(store, id=[row[0] for row in gone]):
-        store.execute("DELETE FROM reaction_events WHERE id IN (SELECT id FROM told)")
+    if gone:
+        with _registered(store, id=[row[0] for row in gone]):
+            store.execute("DELETE FROM reaction_events WHERE id IN (SELECT id FROM told)")
     return {row[1] for row in gone}
 
 

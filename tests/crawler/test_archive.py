@@ -217,10 +217,11 @@ import sys
 from pathlib import Path
 from crawler import archive
 from crawler.pipeline import crawl
+from index import plain_apart
 from index.config import Config, CrawlConfig
 from index.store import Store
 from index.workspace import Workspace
-archive.BATCH_POSTS = 30
+archive.BATCH_POSTS, plain_apart.FEW, plain_apart._processors = 30, 1, lambda: 2
 workspace = Workspace(Path(sys.argv[1]))
 with workspace.lock("test"), Store(workspace.database) as store:
     report = crawl(workspace, store, Config(crawl=CrawlConfig(delay_seconds=0.002)), lambda *_: None)
@@ -238,7 +239,8 @@ def crawl_and_kill(workspace: Path, after: float | None) -> int:
         return process.wait(240)
 
 
-def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.plain_apart._processors", lambda: 1)  # what the others have to equal is read by one process
     folder = write_archive(tmp_path / "a", *many(400, posts=5), b"broken")
     bench.add(folder)
     bench.crawl()
@@ -258,3 +260,37 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(bench: Bench, tm
         assert again.content() == bench.content()
         assert again.store.execute("SELECT count(*) FROM post_versions") == [(0,)]
     assert not list(other.spool.iterdir())
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_the_store_holds_the_same_with_and_without_processes_for_plain_text(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readers: int
+) -> None:
+    monkeypatch.setattr(archiving, "BATCH_POSTS", 40)
+    monkeypatch.setattr("index.plain_apart.FEW", 1)
+    monkeypatch.setattr("index.plain_apart.READERS", readers)
+    bench.add(DEMO)
+    assert bench.crawl().sources[0].posts == 140
+    from index.store import Store
+    from index.workspace import init_workspace
+
+    alone = init_workspace(tmp_path / "alone")
+    monkeypatch.setattr("index.plain_apart._processors", lambda: 1)
+    with Store(alone.database) as store:
+        other = Bench(alone, store)
+        other.add(DEMO)
+        other.crawl()
+        text = "SELECT id, plain, blocks, offsets, plain_version FROM posts ORDER BY id"
+        assert other.content() == bench.content() and store.execute(text) == bench.store.execute(text)
+
+
+def test_a_store_that_has_too_little_memory_takes_more(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.store.LOAD_MEMORY", "6MB")
+    long = [
+        thread(*(post(id=100 * n + m, post_number=m, cooked=f"<p>{n} {m} {'word ' * 4_000}</p>") for m in range(1, 41)), id=n)
+        for n in range(1, 60)
+    ]
+    bench.add(write_archive(tmp_path / "a", *long))
+    assert not bench.crawl().partial
+    assert bench.store.execute("SELECT count(*), count(DISTINCT body_hash) FROM posts") == [(2_360, 2_360)]
+    assert bench.store.execute("SELECT current_setting('memory_limit')") == [("953.6 MiB",)]

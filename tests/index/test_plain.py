@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import random
 import time
 from typing import Any
 
@@ -122,6 +124,58 @@ def test_same_body_same_text_and_blocks_survive_storage(raw: str, format: PostFo
     assert first == second
     assert blocks_from_json(first.blocks_json()) == first.blocks
     assert len(first.offsets_bytes()) == 16 * len(first.offsets)
+
+
+UNEVEN = (
+    *(
+        '<ul class="onebox">',
+        '<li class="onebox">',
+        '<div class="title">',
+        '<aside class="onebox quote">',
+        "<a hidden=x>",
+        "<!-->",
+        "<PRE>",
+    ),
+    *(
+        "\x85",
+        " \u2009",
+        "\u034f",
+        "\u3000",
+        "\x1c",
+        "\ta",
+        "  b",
+        "\n\n",
+        "\n \n",
+        "<pre> a\n\n b</pre>",
+        "&#10;",
+        "word " * 9,
+        "> x\n",
+        "-- \n",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("format", "digest"),
+    [
+        ("cooked", "3b7afb9a67c8e48c"),
+        ("raw", "2cccf74b5d1c7be6"),
+        ("text", "6910f70f3bd2eaf7"),
+    ],
+)
+def test_plain_1_is_what_it_was(format: PostFormat, digest: str) -> None:
+    """Spans that were published count characters of this text: a faster reader has to say the same to the byte."""
+    parts, draw = [*HTML_PARTS, *MARKDOWN_PARTS, *UNEVEN], random.Random(1).random
+    said = hashlib.sha256()
+    for _ in range(2_000):
+        plain = derive("".join(parts[int(draw() * len(parts))] for _ in range(int(draw() * 40))), format)
+        said.update(f"{plain.text}\0{plain.blocks_json()}\0".encode() + plain.offsets_bytes())
+    assert said.hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("start", ["²", "9" * 40, "-1", "", "x", "٣"])
+def test_lists_may_begin_anywhere(start: str) -> None:
+    assert derive(f'<ol start="{start}"><li>one</li></ol>', "cooked").text == "one\n"
 
 
 @pytest.mark.parametrize("format", ["cooked", "raw"])
