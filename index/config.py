@@ -72,7 +72,7 @@ output_price = 0
 max_cost = 1000000
 
 [rewards]
-# Share (basis points) of a step's credit for each role.
+# Share (basis points) of a step's credit for each role; what others earn by amending it comes out of first_said_bp.
 first_said_bp = 7000
 confirmed_bp = 1000
 amended_bp = 2000

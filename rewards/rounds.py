@@ -20,7 +20,7 @@ from typing import Any
 from index import tables_policies, tables_rounds
 from index import tables_rewards as tables
 from index.config import RewardsConfig
-from index.errors import StoreError, UnknownName, UsageError
+from index.errors import StateError, StoreError, UnknownName, UsageError
 from index.records import Round
 from index.store import Store, canonical_json
 from index.workspace import Workspace, write_atomic
@@ -107,10 +107,17 @@ def find_round(store: Store, name: str) -> Round:
     return known[name]
 
 
-def require(round_: Round, states: Sequence[str], what: str, way_out: str) -> None:
-    """Raises UsageError where the round is in none of `states`."""
+def require(round_: Round, states: Sequence[str], what: str, way_out: str = "") -> None:
+    """Raises StateError where the round is in none of `states`; without a way out it names the round's next command."""
     if round_.state not in states:
-        raise UsageError(f"round {round_.name} is {round_.state}: {what}", way_out)
+        raise StateError(f"round {round_.name} is {round_.state}: {what}", way_out or _next(round_.name, round_.state))
+
+
+def _next(name: str, state: str) -> str:
+    """What is done with a round in a state."""
+    if state == "final":
+        return f"`precipitate round show {name}` has its amounts, `precipitate round settle {name}` pays late claims"
+    return f"next: precipitate round {'finalise' if state == 'allocated' else 'allocate'} {name}"
 
 
 def terms_of(store: Store, round_: Round) -> Terms:
@@ -146,9 +153,9 @@ def _counting(rows: Iterable[Any]) -> list[Any]:
 
 
 def open_round(store: Store, workspace: Workspace, name: str, at: str | None = None) -> Round:
-    """A new round is open from now on. Raises UsageError where it was opened before."""
+    """A new round is open from now on. Raises StateError where it was opened before."""
     round_ = find_round(store, name)
-    require(round_, ("new",), "it was opened before", "`precipitate round show` says where it stands")
+    require(round_, ("new",), "it was opened before")
     with store.transaction():
         tables_rounds.set_round(store, name, "open", round_.budget)
         ledger.append(store, [Event("round_opened", ledger.moment(store, at), name, {})])
@@ -172,11 +179,12 @@ def freeze(store: Store, workspace: Workspace, name: str, again: str = "", at: s
     """Take the snapshot that the round is allocated from: whatever happens to the forum later, it does not change.
 
     `again` is the reason for taking it anew before the round is final: what was allocated, disputed and corrected since the
-    last one is void then, and the ledger says so. Raises UsageError where the round's state does not allow it.
+    last one is void then, and the ledger says so. Raises StateError where the round's state does not allow it.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
     if again.strip():
-        require(round_, ("frozen", "allocated"), "there is nothing to freeze again", f"`precipitate round freeze {name}` without --again")
+        instead = f"precipitate round freeze {name}, without --again" if round_.state in ("new", "open") else ""
+        require(round_, ("frozen", "allocated"), "there is nothing to freeze again", instead)
     else:
         require(round_, ("new", "open"), "it was frozen before", 'its snapshot stays; if it has to be taken anew: --again "the reason"')
     events = ledger.read_events(store)
@@ -229,12 +237,12 @@ def allocate(store: Store, workspace: Workspace, name: str, at: str | None = Non
 
     A round that is not frozen yet is frozen first. One that is allocated already stays as it is: what it was allocated from
     does not change, and corrections come by disputes. The file is written last inside the transaction: readers see a round
-    that the database has, or the one before. Raises UsageError for a final round.
+    that the database has, or the one before. Raises StateError for a final round.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
     if round_.state in ("new", "open"):
         round_ = freeze(store, workspace, name, at=at).round
-    require(round_, ("frozen", "allocated"), "its amounts do not change any more", f"`precipitate round show {name}` has them")
+    require(round_, ("frozen", "allocated"), "its amounts do not change any more")
     events = ledger.read_events(store)
     frozen = frozen_of(workspace, events, name)
     mine = ledger.about(events, name)
@@ -408,6 +416,20 @@ def snapshot_text(snapshot: Mapping[str, Any]) -> str:
     return json.dumps(snapshot, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
+STATE_AFTER = {
+    "round_made": "new",
+    "round_opened": "open",
+    "round_frozen": "frozen",
+    "round_allocated": "allocated",
+    "round_finalised": "final",
+}
+
+
+def told_states(events: Iterable[Event]) -> dict[str, str]:
+    """Where each round stands by the ledger, for readers, who have no database."""
+    return {event.subject: STATE_AFTER[event.kind] for event in events if event.kind in STATE_AFTER}
+
+
 def release_root(workspace: Workspace) -> str | None:
     """The root of the current release, which says what the credits were computed from; None before the first."""
     manifest = workspace.current / "manifest.json"
@@ -421,12 +443,17 @@ def release_root(workspace: Workspace) -> str | None:
 
 
 def read_round(workspace: Workspace, name: str) -> dict[str, Any]:
-    """The published snapshot of an allocated round; never opens the database."""
+    """The published snapshot of an allocated round; never opens the database.
+
+    Raises UnknownName where there is no such round, StateError where it is not allocated yet, StoreError for a damaged file.
+    """
     _check_name(name)
     path = workspace.rounds / f"{name}.json"
     if not path.is_file():
-        names = [found.stem for found in sorted(workspace.rounds.glob("*.json"))]
-        raise UnknownName("allocated round", name, names, "" if names else f"run `precipitate round allocate {name}` first")
+        state = told_states(ledger.published_events(workspace)).get(name)
+        if state:
+            raise StateError(f"round {name} is {state}: nothing is shared out yet", _next(name, state))
+        raise UnknownName("round", name, [found.stem for found in sorted(workspace.rounds.glob("*.json"))])
     try:
         snapshot: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
