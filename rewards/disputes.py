@@ -17,18 +17,9 @@ from rewards.identities import find_author
 from rewards.ledger import Event
 from rewards.money import format_amount
 from rewards.policies import zero_or_amount
-from rewards.rounds import (
-    find_round,
-    frozen_of,
-    life_value,
-    require,
-    result_of,
-    rules_of,
-    settle_result,
-    snapshot_text,
-    snapshot_value,
-    terms_of,
-)
+from rewards.published import life_value, snapshot_text, snapshot_value
+from rewards.results import result_of, settle_result
+from rewards.rounds import find_round, frozen_of, require, rules_of, terms_of
 
 OUTCOMES = ("upheld", "rejected")
 

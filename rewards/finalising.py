@@ -15,6 +15,7 @@ from typing import Any
 
 from index import tables_rewards as tables
 from index import tables_rounds
+from index.counted import counted
 from index.errors import StateError, StoreError, UnknownName, UsageError
 from index.records import Allocation, Payout, Round
 from index.store import Store
@@ -24,20 +25,9 @@ from rewards.allocation import Settlement, payouts, settle
 from rewards.corrections import corrections_of
 from rewards.disputes import disputes_of, window_end
 from rewards.ledger import Event
-from rewards.rounds import (
-    find_round,
-    frozen_of,
-    lately,
-    life_value,
-    outcome_value,
-    read_round,
-    require,
-    result_of,
-    rules_of,
-    settle_result,
-    snapshot_text,
-    snapshot_value,
-)
+from rewards.published import life_value, read_round, snapshot_text, snapshot_value
+from rewards.results import lately, outcome_value, result_of, settle_result
+from rewards.rounds import find_round, frozen_of, require, rules_of
 from rewards.rules import after, read_rules
 from rewards.teams import teams_of
 
@@ -91,9 +81,8 @@ def finalise(store: Store, workspace: Workspace, name: str, at: str | None = Non
         life = life_value([*mine, made], head, rules_of(store, round_))
         write_atomic(path, snapshot_text(snapshot_value(round_, {**frozen, "teams": members}, found, settlement, life)))
     ledger.publish(store, workspace)
-    notes = [f"{len(fresh)} shares were lowered by opt-outs and deletions"] * bool(fresh) + [
-        f"{len(changed)} payees changed since the freeze"
-    ] * bool(changed)
+    notes = [f"lowered by opt-outs and deletions: {counted(len(fresh), 'share')}"] * bool(fresh)
+    notes += [f"paid elsewhere than at the freeze: {counted(len(changed), 'account')}"] * bool(changed)
     return FinalReport(round_, settlement, made.data["merkle_root"], claim_until, tuple(notes), path)
 
 

@@ -21,8 +21,9 @@ from rewards.audit import audit
 from rewards.compare import compare_round
 from rewards.own_weights import read_own, round_credits
 from rewards.pipeline import credit, credits_by
+from rewards.published import read_round
 from rewards.recompute import by_kind
-from rewards.rounds import allocate, find_round, freeze, new_round, read_round, terms_of
+from rewards.rounds import allocate, find_round, freeze, new_round, terms_of
 from rewards.weights import weights_hash
 from tests.rewards.builders import ADDRESSES, TOKEN, author_id, put_forum, put_procedures
 from tests.rewards.test_verify import RECORD
