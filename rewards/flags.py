@@ -151,7 +151,7 @@ def bursts(given: Sequence[Endorsement], accounts: Mapping[str, Account]) -> lis
         order = sorted(givers, key=lambda name: (accounts[name].first, name))
         for group in _close(order, accounts):
             if len(group) >= BURST_LEAST:
-                why = f"{len(group)} accounts appeared within {BURST_HOURS} hours, endorsed one account (named last) and hardly wrote again"
+                why = f"{len(group)} accounts appeared within {BURST_HOURS} hours, endorsed {taker} and hardly wrote again"
                 flag = Flag("burst", (*group, taker), why, _shown(givers[name] for name in group))
                 found.setdefault(frozenset(flag.accounts), flag)  # who do it for each other in turn are one group
     return list(found.values())
@@ -211,6 +211,11 @@ def read_accounts(store: Store) -> dict[str, Account]:
     return {row["id"]: Account(row["id"], row["first"], row["last"], row["posts"]) for row in tables.standing_accounts(store)}
 
 
+def _with_handles(flag: Flag, handles: Mapping[str, str]) -> str:
+    """What a flag says, with accounts called as people know them."""
+    return " ".join(handles.get(word, word) for word in flag.why.split(" "))
+
+
 def flags(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Flags over a whole workspace as plain values, with permalinks, and how many accounts were looked at."""
     given = endorsements(store, records, LIKE_KINDS)
@@ -226,7 +231,7 @@ def flags(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "kind": flag.kind,
             "accounts": list(flag.accounts),
             "handles": [handles.get(name, name) for name in flag.accounts],
-            "why": flag.why,
+            "why": _with_handles(flag, handles),
             "evidence": [{"post": post, "permalink": links.get(post, "")} for post in flag.posts],
         }
         for flag in raised
