@@ -10,7 +10,8 @@ Every step has the same pool of POINTS_PER_STEP, whatever its length and however
 - `confirmed` to others who confirmed or supported the step, first come, first served: each takes as much of the share as
   they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support.
 - `objected` to who objected before a correction that changed the step.
-- `asked` to who asked what drew the step out, as far as they and others who stood behind the answer are trusted.
+- `asked`, a part of `first_said`, too, to another who asked what drew the step out, as far as they and others who stood
+  behind the answer are trusted.
 - `outcome` to who reported how it went, and `worked` to who said the step, as far as those who say it worked are trusted.
 - `supported`, once for a procedure, to who stood behind all of it; `composed` to who made an SOP of others that worked.
 - `liked`, on top, for likes of the post that said the step first, on a curve that doubles for each further level.
@@ -213,14 +214,14 @@ def _logged(reports: Sequence[Report], step: int | None, own: frozenset[str], pe
 def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], everyone: Sequence[Told], backers: Sequence[Voice]) -> None:
     copiers = len(heard.copiers)
     repeats = f"; {copiers} who repeated it later earn{'s' * (copiers == 1)} nothing for that" if copiers else ""
-    shared = _earn_amendments(ledger, at, heard)
-    less = f"; who amended it takes {shared:,} of it" if shared else ""
-    ledger.grant(at, heard.first, "first_said", ledger.pool("first_said") - shared, f"first to say step {at.step}{repeats}{less}")
+    parts = {"amended it": _earn_amendments(ledger, at, heard), "asked for it": _earn_question(ledger, at, heard, everyone, backers)}
+    less = "".join(f"; who {what} takes {points:,} of it" for what, points in parts.items() if points)
+    left = ledger.pool("first_said") - sum(parts.values())
+    ledger.grant(at, heard.first, "first_said", left, f"first to say step {at.step}{repeats}{less}")
     for voice in heard.copiers:
         ledger.refuse(at, voice, "first_said", "late copy", f"step {at.step} was said before, in post {heard.first.post}")
     _in_turn(ledger, at, "objected", heard.objectors, f"objected to step {at.step} before it was corrected")
     _earn_confirmations(ledger, at, heard)
-    _earn_question(ledger, at, heard, everyone, backers)
     _earn_reports(ledger, at, told)
     _earn_worked(ledger, at, heard.first, everyone)
 
@@ -263,12 +264,15 @@ def _earn_confirmations(ledger: _Ledger, at: _At, heard: Heard) -> None:
         _in_turn(ledger, at, "confirmed", heard.confirmers, f"confirmed step {at.step}")
 
 
-def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], backers: Sequence[Voice]) -> None:
-    """The asker's share is bounded by their own trust, and by that of others who stood behind the answer."""
+def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], backers: Sequence[Voice]) -> int:
+    """The asker's share is bounded by their own trust, and by that of others who stood behind the answer.
+
+    Returns what it takes of the first speaker's points, so that asking oneself from a second account gains nothing.
+    """
     question = ledger.evidence.questions.get(heard.first.post)
     person = ledger.evidence.person
     if question is None or person(question.author) == person(heard.first.author) or question.created >= heard.first.created:
-        return
+        return 0
     behind = {v.author for v in (*heard.amendments, *heard.confirmers, *backers)} | {t.voice.author for t in told if t.result == "worked"}
     both = {person(question.author), person(heard.first.author)}
     vouched = sum(ledger.voice(author) for author in behind if person(author) not in both)
@@ -276,6 +280,7 @@ def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told],
     points = ledger.pool("asked") * level // FULL
     why = f"asked what step {at.step} answers (trusted {level // 100} %, with those who stood behind it)"
     ledger.grant(at, Voice(question.author, question.post, question.created), "asked", points, why, "not vouched for")
+    return points
 
 
 def _earn_reports(ledger: _Ledger, at: _At, told: Sequence[Told]) -> None:

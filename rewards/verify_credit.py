@@ -309,7 +309,6 @@ def recomputed(release: Release) -> dict[Key, int]:
                 if release.person(c["author"]) != release.person(author):
                     pay(c["author"], sop, s.n, "amended", c["post"], amount)
                     words_of_it -= amount
-            pay(author, sop, s.n, "first_said", post, words_of_it)
             in_turn("objected", sop, s.n, [(c["author"], c["post"]) for c in s.objectors])
             if sum(release.voice(c["author"]) for c in s.dissenters) <= sum(release.voice(c["author"]) for c in s.confirmers):
                 in_turn("confirmed", sop, s.n, [(c["author"], c["post"]) for c in s.confirmers])
@@ -319,7 +318,10 @@ def recomputed(release: Release) -> dict[Key, int]:
                 behind = {c["author"] for c in (*s.amendments, *s.confirmers, *backers)}
                 behind |= {t["author"] for t in everyone if t["result"] == "worked"}
                 level = min(FULL, sum(release.voice(n) for n in behind if release.person(n) not in both), release.voice(q["author"], "ask"))
-                pay(q["author"], sop, s.n, "asked", q["post"], STEP * weights["asked_bp"] // FULL * level // FULL)
+                amount = STEP * weights["asked_bp"] // FULL * level // FULL
+                pay(q["author"], sop, s.n, "asked", q["post"], amount)
+                words_of_it -= amount
+            pay(author, sop, s.n, "first_said", post, words_of_it)
             in_turn("outcome", sop, s.n, _paid_once(s.told))
             pay(author, sop, s.n, "worked", post, STEP * weights["worked_bp"] // FULL * worked(everyone) // FULL)
             if (author, sop, s.n, "first_said", post) in points:

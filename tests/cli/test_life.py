@@ -85,13 +85,13 @@ def test_teams_opt_outs_and_lists(filled: Workspace, run: Runner) -> None:
 
 
 def test_a_round_with_weights_of_its_own(filled: Workspace, run: Runner) -> None:
-    Path("own.toml").write_text("first_said_bp = 2000\n")
+    Path("own.toml").write_text("first_said_bp = 3500\n")
     made = run("program", "new", "docs", "--token", TOKEN, "--window", "0", "--weights", "own.toml").stdout
     assert "by default: weights of its own, window 0" in made and "weights of its own" in run("program", "list").stdout
     inherited = run.json("round", "new", "p1", "--program", "docs", "--budget", "10")
     told = run.json("round", "new", "r1", "--token", TOKEN, "--budget", "1000", "--weights", "own.toml")
     assert told["weights"] == inherited["weights"] and inherited["rules"]["window"] == 0
-    assert told["weights"]["weights"]["first_said_bp"] == 2000 and told["weights"]["hash"].startswith("sha256:")
+    assert told["weights"]["weights"]["first_said_bp"] == 3500 and told["weights"]["hash"].startswith("sha256:")
     assert run("round", "new", "r0", "--token", TOKEN, "--budget", "1000").exit_code == 0
     assert (
         "weights of credit of its own, sha256:"
@@ -100,7 +100,7 @@ def test_a_round_with_weights_of_its_own(filled: Workspace, run: Runner) -> None
     assert all(run("round", "allocate", name).exit_code == 0 for name in ("r1", "r0"))
     mine, usual = (json.loads((filled.rounds / f"{name}.json").read_text(encoding="utf-8")) for name in ("r1", "r0"))
     first = [{(c["procedure"], c["step"]): c["points"] for c in r["credits"] if c["role"] == "first_said"} for r in (mine, usual)]
-    assert first[0] and first[0] == {key: points * 2 // 7 for key, points in first[1].items()}
+    assert first[0] and first[0] == {key: points // 2 for key, points in first[1].items()}
     assert run.json("round", "audit", "r1")["findings"] == []
     Path("own.toml").write_text("decay_bp = 1\n")
     assert (

@@ -167,7 +167,7 @@ def test_a_step_that_nobody_states_earns_nothing() -> None:
 def test_shares_over_a_whole_are_refused() -> None:
     with pytest.raises(ConfigError, match="over 10000"):
         earn([], {}, RewardsConfig(first_said_bp=9_500))
-    with pytest.raises(ConfigError, match="amendments are paid out of it"):
+    with pytest.raises(ConfigError, match="both are paid out of it"):
         earn([], {}, RewardsConfig(first_said_bp=1_000))
 
 

@@ -86,7 +86,7 @@ def test_the_weights_are_part_of_the_terms_and_do_not_follow_the_workspace(fille
     made = new_round(filled, "r1", "10000", TOKEN, 18, weights=own)
     assert terms_of(filled, made).weights == own
     expected = round_credits(filled, terms_of(filled, made))
-    credit(filled, Config(rewards=RewardsConfig(first_said_bp=2000)))  # the operator thinks better of it
+    credit(filled, Config(rewards=RewardsConfig(first_said_bp=3000)))  # the operator thinks better of it
     assert round_credits(filled, terms_of(filled, find_round(filled, "r1"))) == expected
     freeze(filled, workspace, "r1")
     frozen = json.loads((workspace.rounds / "frozen" / "r1.json").read_text(encoding="utf-8"))

@@ -162,6 +162,15 @@ def asked(who: str = "quin", trust: dict[str, int] | None = None, answer_by: str
     return points(run(record, evidence=evidence, extra={post_id(50): PostFacts(author_id(who), True, False)}), "asked")
 
 
+def test_what_the_asker_takes_comes_out_of_the_answer_so_asking_oneself_gains_nothing() -> None:
+    question = Question(author_id("quin"), post_id(50), "2024-04-01T10:00:00Z", 0, 20, "How do I do it, please?")
+    record = procedure(step(1, cite(1, "ann", 1), cite(2, "bob", 2, "confirms")))
+    extra = {post_id(50): PostFacts(author_id("quin"), True, False)}
+    earned = run(record, evidence=Evidence(trust=trusting(quin=4_000, bob=10_000), questions={post_id(1): question}), extra=extra)
+    assert points(earned, "asked", "first_said") == {"ann": 680_000, "quin": 20_000}
+    assert next(c.why for c in earned.credits if c.role == "first_said") == "first to say step 1; who asked for it takes 20,000 of it"
+
+
 def test_the_question_that_drew_a_step_out_earns_as_far_as_asker_and_backers_are_trusted() -> None:
     assert asked() == {"quin": 50_000}
     assert asked(trust={"quin": 9_000, "bob": 3_000}) == {"quin": 15_000}
