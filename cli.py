@@ -560,7 +560,7 @@ def why(
     """
     from index.workspace import write_atomic
     from rewards.ledger import about, published_events
-    from rewards.rounds import read_round
+    from rewards.published import read_round
     from rewards.why import render_why
     from rewards.why import why as account
     from rewards.why_html import render_html
@@ -661,21 +661,27 @@ def program_new(
     deleted: Deleted = None,
     stamps: Stamps = None,
     stake: Stake = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Weights of credit for its rounds, a file like rewards/weights.toml.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Example: precipitate program new docs-2026 --token native --window 14d --unclaimed next
 
-    Make a program: its rounds share a token, the settings and rules given here unless a round says otherwise, and what one
-    round leaves to the next.
+    Make a program: its rounds share a token, the settings, rules and weights of credit given here unless a round says
+    otherwise, and what one round leaves to the next.
     """
+    from publish.rounds import render_program
+    from rewards.own_weights import read_own
     from rewards.programs import new_program
 
     options: dict[str, Any] = {"policy": policy, "cap": cap, "floor": floor, "tilt": tilt, "emission": emission, "verified": verified}
     options |= {"vouch": vouch, "bound": bound, "quorum": quorum, "minimum": minimum, "window": window, "claim_within": claim_within}
     options |= {"unclaimed": unclaimed, "forfeited": forfeited, "deleted": deleted, "stamps": stamps, "stake": stake}
-    with writing("program new") as (_, store):
-        made = asdict(new_program(store, name, token, decimals, options))
-    emit(as_json, made, f"made program {clean(name)}\nnext: precipitate round new r1 --program {clean(name)} --budget 10000\n")
+    with writing("program new") as (workspace, store):
+        own = read_own(weights, workspace.config().rewards) if weights else None
+        made = asdict(new_program(store, name, token, decimals, options, weights=own, workspace=workspace))
+    emit(as_json, made, render_program(made))
 
 
 @program_.command("list", short_help="List the programs.")
@@ -743,14 +749,15 @@ def round_new(
     options |= {"paid_in": paid_in or None, "not_paid_in": not_paid_in or None}
     with writing("round new") as (workspace, store):
         own = read_own(weights, workspace.config().rewards) if weights else None
-        made = new_round(store, name, budget, token, decimals, policy, options, program, weights=own)
-        warned, (_, rules) = warnings(terms_of(store, made)), rules_of(store, made)
+        made = new_round(store, name, budget, token, decimals, policy, options, program, weights=own, workspace=workspace)
+        terms, (_, rules) = terms_of(store, made), rules_of(store, made)
+    warned = warnings(terms)
     told = {**_round_value(made), "program": program, "rules": rules_value(rules), "warnings": warned}
-    if own:
-        told["weights"] = own_value(own)
+    if terms.weights:
+        told["weights"] = own_value(terms.weights)
     for warning in warned:
         typer.echo(f"warning: {clean(warning)}", err=True)
-    lines = [*told_rules(rules), *([f"weights of credit of its own, {told['weights']['hash']}"] if own else [])]
+    lines = [*told_rules(rules), *([f"weights of credit of its own, {told['weights']['hash']}"] if terms.weights else [])]
     text = render_round_line(told, format_amount) + "".join(f"  {line}\n" for line in lines)
     emit(as_json, told, text + f"next: precipitate round allocate {name}\n")
 
@@ -806,7 +813,8 @@ def round_allocate(name: Annotated[str, typer.Argument(help="The round.")], as_j
     """
     from publish.report import render_round
     from rewards.money import format_amount
-    from rewards.rounds import allocate, read_round
+    from rewards.published import read_round
+    from rewards.rounds import allocate
 
     with writing("round allocate") as (workspace, store):
         report = allocate(store, workspace, name)
@@ -834,20 +842,25 @@ def round_list(as_json: Json = False) -> None:
     emit(as_json, told, "".join(render_round_line(found, format_amount) for found in told) or "No round yet.\n")
 
 
-@round_.command("show", short_help="Show an allocated round.")
+@round_.command("show", short_help="Show where a round stands.")
 def round_show(name: Annotated[str, typer.Argument(help="The round.")], as_json: Json = False) -> None:
     """Example: precipitate round show r1
 
-    An allocated round: totals, each author's points, amount and address, and what happened to it: disputes, corrections, its
-    end, what was sent.
+    Where a round stands. An allocated one: totals, each author's points, amount and address, and what happened to it:
+    disputes, corrections, its end, what was sent.
     """
     from publish.report import render_round
-    from publish.rounds import render_life
+    from publish.rounds import render_life, render_waiting
     from rewards.ledger import about, published_events
     from rewards.money import format_amount
-    from rewards.rounds import read_round
+    from rewards.published import read_round, waiting_round
+    from rewards.rules import read_rules, told_rules
 
     workspace = here()
+    waiting = waiting_round(workspace, name)
+    if waiting is not None:
+        emit(as_json, waiting, render_waiting(waiting, told_rules(read_rules(waiting["rules"])), format_amount))
+        return
     told = read_round(workspace, name)
     events = [asdict(event) for event in about(published_events(workspace), name)]
     emit(as_json, {**told, "events": events}, render_round(told, format_amount) + render_life(told, events, format_amount))
@@ -893,7 +906,7 @@ def round_decide(
     from publish.report import render_round
     from rewards.disputes import decide
     from rewards.money import format_amount
-    from rewards.rounds import read_round
+    from rewards.published import read_round
 
     with writing("round decide") as (workspace, store):
         decided, _ = decide(store, workspace, name, dispute, "upheld" if uphold else "rejected", reason, amounts or ())
@@ -955,11 +968,16 @@ def round_paid(
 
     Note in the ledger in which transaction payouts were sent. The chain is not asked.
     """
+    from index.counted import counted
     from rewards.finalising import mark_paid
 
     with writing("round paid") as (workspace, store):
         told = asdict(mark_paid(store, workspace, name, tx, batch, addresses or ()))
-    emit(as_json, {**told, "amount": str(told["amount"])}, f"{len(told['addresses'])} payouts of batch {batch} were sent in {told['tx']}\n")
+    emit(
+        as_json,
+        {**told, "amount": str(told["amount"])},
+        f"{counted(len(told['addresses']), 'payout')} of batch {batch} sent in {told['tx']}\n",
+    )
 
 
 @round_.command("audit", short_help="Work a round out again and compare.")
@@ -1200,7 +1218,8 @@ def round_import(
 
     Read who gave whom how much, for the policies that count votes: voter (an author or 0x…), contributor (ann or
     ann@host), amount (tokens), trust (0 to 1, how much of it counts). With --as vouches each row counts the round's --vouch;
-    with --as stamps or stake: what decides who is eligible, by account (ann, ann@host or 0x…). Good rows count; ends with 3 if some row did not.
+    with --as stamps or stake: what decides who is eligible, by account (ann, ann@host or 0x…). Good rows count; ends with 3 if some row
+    did not. What comes after the freeze counts only once the round is frozen again.
     """
     from publish.report import as_value, render_import
     from rewards.ballots import import_contributions
@@ -1209,15 +1228,18 @@ def round_import(
 
     with writing("round import") as (_, store):
         found = find_round(store, name)
-        require(
-            found, ("new", "open"), "what comes after the freeze does not count", f"precipitate round freeze {name} --again, or a new round"
-        )
+        require(found, ("new", "open", "frozen", "allocated"), "no list changes it any more")
         if kind in ("votes", "vouches"):
             vouch = terms_of(store, found).vouch if kind == "vouches" else None
             report = import_contributions(store, name, found.decimals, csv, vouch)
         else:
             report = import_list(store, name, kind, csv)
-        told = as_value(report)
+        told = {**as_value(report), "counts": found.state in ("new", "open")}
+    if not told["counts"]:
+        typer.echo(
+            f'note: {clean(name)} is frozen without it: it counts after precipitate round freeze {clean(name)} --again "the reason"',
+            err=True,
+        )
     emit(as_json, told, render_import(told))
     return PARTIAL if told["left_out"] else 0
 
@@ -1248,14 +1270,15 @@ def trust_seed_add(
 ) -> None:
     """Example: precipitate trust seed add ann@forum.example.org --note "moderator since 2021"
 
-    Trust begins with the seeds and follows who they endorse. Named seeds take the place of the default. Counts from the
-    next run.
+    Trust begins with the seeds and follows who they endorse. Named accounts take the place of the default, so name all that
+    you want; keys stand beside it. Counts from the next run.
     """
-    from rewards.seeds import add_seed
+    from publish.standing import render_added_seed
+    from rewards.standing import added_seed
 
     with writing("trust seed add") as (_, store):
-        told = asdict(add_seed(store, account, weight, note))
-    emit(as_json, told, f"{clean(told['author'])} is a seed of weight {weight}\nnext: precipitate run\n")
+        told = added_seed(store, account, weight, note)
+    emit(as_json, told, render_added_seed(told))
 
 
 @seed.command("remove", short_help="Take a seed back.")
@@ -1485,7 +1508,7 @@ def _credits(name: str | None) -> list[dict[str, Any]]:
     """Credit records of a round, or of the current release."""
     from index.current import current_release
     from publish.exports import read_records
-    from rewards.rounds import read_round
+    from rewards.published import read_round
 
     return read_round(here(), name)["credits"] if name else read_records(current_release(here()), "credits.jsonl")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from bench.attack_worlds import World, ring
 from index import tables_evidence as tables
 from index.store import Store
-from rewards.flags import STYLE_BP, STYLE_CHARACTERS, Account, bursts, likeness_bp, pairs, profile, read_accounts, rings, styles
+from rewards.flags import STYLE_BP, STYLE_CHARACTERS, Account, bursts, pairs, read_accounts, rings, styles
+from rewards.style import Manner, profile
 from rewards.trust import Endorsement
 
 
@@ -17,7 +18,7 @@ def rates(workspace: Path, world: World) -> None:
     with Store(workspace / ".precipitate" / "work.duckdb") as store:
         accounts, texts = read_accounts(store), tables.own_words(store, linked)
     found = {
-        "ring": rings(world.given),
+        "ring": rings(world.given, world.trusted()[0]),
         "pair": pairs(world.given),
         "burst": bursts(world.given, accounts),
         "style": styles(world.given, texts),
@@ -34,12 +35,13 @@ def rates(workspace: Path, world: World) -> None:
 
 
 def _rings(world: World) -> tuple[int, int]:
-    sizes, got = (5, 10, 30, 100, 300), 0
-    for size in sizes:
-        attacked, names = ring(world, size, 10, False)
+    kinds = [(size, bridges, bribed) for size in (5, 10, 30, 100, 300) for bridges, bribed in ((1, False), (10, False), (1, True))]
+    got = 0
+    for size, bridges, bribed in kinds:
+        attacked, names = ring(world, size, bridges, bribed)
         members = set(names)
-        got += any(len(members & set(flag.accounts)) >= 0.8 * size for flag in rings(attacked.given))
-    return got, len(sizes)
+        got += any(len(members & set(flag.accounts)) >= 0.8 * size for flag in rings(attacked.given, attacked.trusted()[0]))
+    return got, len(kinds)
 
 
 def _pairs(world: World) -> tuple[int, int]:
@@ -70,10 +72,11 @@ def _bursts(world: World, accounts: dict[str, Account]) -> tuple[int, int]:
 
 def _styles(texts: dict[str, list[str]]) -> tuple[int, int]:
     """One person's posts dealt out to two accounts that each wrote enough."""
+    manner = Manner(profile(own) for own in texts.values() if sum(map(len, own)) >= STYLE_CHARACTERS)
     got = tried = 0
     for own in texts.values():
         halves = [own[0::2], own[1::2]]
         if min(sum(map(len, half)) for half in halves) >= STYLE_CHARACTERS:
             tried += 1
-            got += likeness_bp(profile(halves[0]), profile(halves[1])) >= STYLE_BP
+            got += manner.likeness_bp(profile(halves[0]), profile(halves[1])) >= STYLE_BP
     return got, tried

@@ -153,9 +153,12 @@ def _vouched(records: Sequence[dict[str, Any]], names: Sequence[str], posts: Map
 # --- splitting ------------------------------------------------------------------------------------------------------
 
 
-def split(world: World, author: str, parts: int, mutual: bool = False) -> tuple[World, list[str]]:
+ALONE, VOUCHING, AMENDING = "", "vouching", "amending"  # what the accounts of a person do for each other
+
+
+def split(world: World, author: str, parts: int, mutual: str = ALONE) -> tuple[World, list[str]]:
     """One author's posts, and endorsements in both directions, dealt out among `parts` accounts; with `mutual` these also
-    endorse each other and confirm each other's steps."""
+    endorse each other, and confirm each other's every step and say that it worked, or amend it."""
     names = [f"{author}\x00{n}" for n in range(parts)]
     posts = sorted(
         {c["post"] for r in world.records for c in cited(r) if c["author"] == author}
@@ -197,11 +200,21 @@ def _renamed(record: dict[str, Any], author: str, owner: Mapping[str, str], name
     steps = []
     for s in record["steps"]:
         citations = [told(c) for c in s["citations"]]
-        if mutual and s["first_said_by"] == author:
+        if mutual == VOUCHING and s["first_said_by"] == author:
             citations += [cite(f"sock/{name}", name, NOW, "agreed, this worked for me", "confirms") for name in names]
         by = owner.get(s["first_said_in"], s["first_said_by"]) if s["first_said_by"] == author else s["first_said_by"]
         steps.append({**s, "citations": citations, "first_said_by": by})
-    return {**record, "steps": steps, "stances": [{**x, "citation": told(x["citation"])} for x in record["stances"]]}
+    stances = [{**x, "citation": told(x["citation"])} for x in record["stances"]]
+    if mutual == AMENDING:
+        stances += [
+            amendment(s["n"], f"sock/{name}", name, place) for s in steps if s["first_said_by"] in names for place, name in enumerate(names)
+        ]
+    return {**record, "steps": steps, "stances": stances}
+
+
+def amendment(step: int, post: str, author: str, place: int) -> dict[str, Any]:
+    """An amendment in words that nobody else has."""
+    return {"kind": "amendment", "step": step, "citation": cite(post, author, NOW, " ".join(f"amendment{place}word{n}" for n in range(6)))}
 
 
 # --- asking oneself, voting a rival down ----------------------------------------------------------------------------
@@ -220,6 +233,20 @@ def ask_oneself(world: World, author: str, trusted: bool) -> tuple[World, list[s
         given.append(e)
     evidence = replace(world.evidence, questions={**world.evidence.questions, **asked})
     return replace(world, facts={**world.facts, "sock/q": PostFacts(sock, True, False)}, given=given, evidence=evidence), [author, sock]
+
+
+def amend_rival(world: World, rival: str) -> tuple[World, str]:
+    """A fully trusted account amends every step of a rival's: the one that is least above full trust."""
+    levels, _ = world.trusted()
+    by = min((level, name) for name, level in levels.items() if level >= 10_000 and name != rival)[1]
+    mine = [
+        {
+            **record,
+            "stances": [*record["stances"], *(amendment(s["n"], "rival/p", by, 0) for s in record["steps"] if s["first_said_by"] == rival)],
+        }
+        for record in world.records
+    ]
+    return replace(world, records=mine, facts={**world.facts, "rival/p": PostFacts(by, True, False)}), by
 
 
 def vote_down(world: World, rival: str, socks: int = 100) -> World:

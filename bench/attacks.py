@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.attack_flags import rates
 from bench.attack_scores import RIVALS
-from bench.attack_worlds import World, ask_oneself, read_world, ring, seed_part, split, vote_down
+from bench.attack_worlds import ALONE, AMENDING, VOUCHING, World, amend_rival, ask_oneself, read_world, ring, seed_part, split, vote_down
 from rewards.ballots import vouches
 from rewards.compare import socks_attack, split_attack
 from rewards.policies import POLICIES, Inputs, Terms, warnings
@@ -75,17 +75,23 @@ def candidates(world: World, before: Mapping[str, int], number: int) -> list[str
     return [*order[:number], *order[len(order) // 3 :][:number]]
 
 
+HOW = {
+    ALONE: "",
+    VOUCHING: ", each confirming every step of the others and saying that it worked",
+    AMENDING: ", each amending every step of the others",
+}
+
+
 def splitting(world: World, before: Mapping[str, int], quick: bool) -> None:
     print("\nsplitting: what a person gets from n accounts, against one; mean and worst of the authors tried (aim: 1.0 at most)")
-    for mutual in (False, True):
+    for mutual, how in HOW.items():
         for parts in (2, 50) if quick else (2, 5, 10, 50):
             gains = []
             for author in candidates(world, before, 4 if quick else 8):
                 attacked, names = split(world, author, parts, mutual)
                 after = attacked.points()
                 gains.append(share_of(after, names) / share_of(before, [author]))
-            how = ", endorsing and confirming each other" if mutual else ""
-            print(f"  {parts:3} accounts{how}: mean {sum(gains) / len(gains):.4f}, worst {max(gains):.4f}", flush=True)
+            print(f"  {parts:3} accounts{how}: mean {sum(gains) / len(gains):.5f}, worst {max(gains):.5f}", flush=True)
 
 
 def answering_oneself(world: World, before: Mapping[str, int], quick: bool) -> None:
@@ -96,7 +102,7 @@ def answering_oneself(world: World, before: Mapping[str, int], quick: bool) -> N
             attacked, names = ask_oneself(world, author, trusted)
             gains.append(share_of(attacked.points(), names) / share_of(before, [author]))
         how = "with half of the person's endorsements" if trusted else "a new account"
-        print(f"  asker is {how}: mean {sum(gains) / len(gains):.4f}, worst {max(gains):.4f}", flush=True)
+        print(f"  asker is {how}: mean {sum(gains) / len(gains):.5f}, worst {max(gains):.5f}", flush=True)
 
 
 def down_voting(world: World, before: Mapping[str, int], quick: bool) -> None:
@@ -104,6 +110,12 @@ def down_voting(world: World, before: Mapping[str, int], quick: bool) -> None:
     lost = []
     for rival in candidates(world, before, 4 if quick else 8):
         after = vote_down(world, rival).points()
+        lost.append(1 - share_of(after, [rival]) / share_of(before, [rival]))
+    print(f"  mean {per_cent(sum(lost) / len(lost))}, worst {per_cent(max(lost))}", flush=True)
+    print("mass amending: what a rival loses when one account that is trusted fully amends every step")
+    lost = []
+    for rival in candidates(world, before, 4 if quick else 8):
+        after = amend_rival(world, rival)[0].points()
         lost.append(1 - share_of(after, [rival]) / share_of(before, [rival]))
     print(f"  mean {per_cent(sum(lost) / len(lost))}, worst {per_cent(max(lost))}", flush=True)
 

@@ -36,7 +36,7 @@ def shown(bp: int | None, scale: int = 100) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
-    with Store(parser.parse_args().workspace / ".precipitate" / "work.duckdb", read_only=True) as store:
+    with Store(parser.parse_args().workspace / ".precipitate" / "work.duckdb") as store:  # writes down what is hidden of quotes
         points, credits = tables.points_by_author(store), tables.credits(store)
         new = newcomers(tables.credit_records(store), [])
     ballots = vouches(credits, 10**18)

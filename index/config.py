@@ -72,14 +72,15 @@ output_price = 0
 max_cost = 1000000
 
 [rewards]
-# Share (basis points) of a step's credit for each role.
+# Share (basis points) of a step's credit for each role; what others earn by amending it, or by asking
+# what drew it out, comes out of first_said_bp.
 first_said_bp = 7000
-confirmed_bp = 1000
 amended_bp = 2000
-# On top of these, in basis points of a step: who objected rightly, who asked what drew the step out, who reported how it
-# went, the step's author where it worked; and once for a whole SOP, who stood behind all of it.
-objected_bp = 500
 asked_bp = 500
+confirmed_bp = 1000
+# On top of these, in basis points of a step: who objected rightly, who reported how it went, the step's author where it
+# worked; and once for a whole SOP, who stood behind all of it.
+objected_bp = 500
 outcome_bp = 500
 worked_bp = 1000
 supported_bp = 500

@@ -5,6 +5,7 @@ PrecipitateError            exit 1   what was wrong, where, and the way out
 │   ├── ConfigError                  a key or value of precipitate.toml
 │   ├── UnknownName                  a name that does not exist; lists the nearest ones
 │   └── MoneyError                   an amount, address or budget that cannot be paid
+├── StateError              exit 1   right in itself, but not now: a round that is not there yet, or past it
 ├── ClaimError              exit 1   an identity claim that does not hold
 ├── SourceError             exit 1   a source that cannot be reached or read
 ├── StoreError              exit 1   the workspace or its database
@@ -51,6 +52,10 @@ class UnknownName(UsageError):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:5]
         hint = f"nearest: {', '.join(near)}" if near else f"there is no {kind} yet"
         super().__init__(f"no {kind} named {name!r}", way_out or hint)
+
+
+class StateError(PrecipitateError):
+    pass
 
 
 class ClaimError(PrecipitateError):

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from publish.text import clean
+from publish.text import clean, wrap
 
 
 def render_seeds(told: Mapping[str, Any]) -> str:
     head = "Seeds named here:" if told["chosen"] else "No seeds named (precipitate trust seed add ACCOUNT); the default takes:"
     lines = [f"  {clean(seed['handle'])}  weight {seed['weight']}  {clean(seed['note'])}".rstrip() for seed in told["seeds"]]
     return "\n".join([head, *(lines or ["  nobody: every voice counts fully"])]) + "\n"
+
+
+def render_added_seed(told: Mapping[str, Any]) -> str:
+    lines = [f"{clean(told['author'])} is a seed of weight {told['weight']}"]
+    if told["no_longer"]:
+        names = clean(", ".join(told["no_longer"]))
+        lines += wrap(f"no seed any more, since seeds are named now: {names}; name those that you want to keep", "", "  ")
+    return "\n".join([*lines, "next: precipitate run"]) + "\n"
 
 
 def render_trust(told: Mapping[str, Any]) -> str:

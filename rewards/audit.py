@@ -14,6 +14,7 @@ from typing import Any
 
 from index import tables_rewards as tables
 from index import tables_rounds
+from index.private import HIDDEN
 from index.records import Round
 from index.store import Store
 from index.workspace import Workspace
@@ -119,8 +120,13 @@ def _words(store: Store, where: str, data: Mapping[str, Any]) -> Iterable[Findin
             yield f"the {where} still has words of {post}, which is {gone[post]}: `precipitate run` takes them out"
         elif not record.get("erased") and post not in gone and post not in edited:
             found = words.get((post, record["start"], record["end"]))
-            if found is not None and found != record["quote"]:
+            if found is not None and not is_quote_of(found, record["quote"]):
                 yield f"the {where} quotes {post} otherwise than it is stored"
+
+
+def is_quote_of(stored: str, told: str) -> bool:
+    """Whether `told` are the stored words, but for what is hidden of them before anything leaves: mail addresses and the like."""
+    return len(stored) == len(told) and all(theirs in (mine, HIDDEN) for mine, theirs in zip(stored, told, strict=True))
 
 
 def _release(workspace: Workspace, name: str) -> list[Finding] | None:

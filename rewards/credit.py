@@ -4,17 +4,21 @@ Every step has the same pool of POINTS_PER_STEP, whatever its length and however
 (basis points, `[rewards]` in precipitate.toml, argued in docs/decisions/0017):
 
 - `first_said` to the author of the earliest post that states the step, ties by post id. Later statements are copies.
-- `amended` to who amended it: near-duplicates are one amendment, its earliest speaker's; Shapley shares among them.
+- `amended`, a part of that, to others who amended it: near-duplicates are one amendment, its earliest speaker's; Shapley
+  shares among them. What no other takes stays with who said it first: so amending oneself, also from a second account,
+  neither gains nor costs anything.
 - `confirmed` to others who confirmed or supported the step, first come, first served: each takes as much of the share as
-  they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support. Who vouches for
-  more than VOUCHES steps counts for each of them the less: trust is a budget, so vouching for everything is worth little.
+  they are trusted, until nothing is left. It goes to nobody where trusted dissent outweighs the support.
 - `objected` to who objected before a correction that changed the step.
-- `asked` to who asked what drew the step out, as far as they and others who stood behind the answer are trusted.
+- `asked`, a part of `first_said`, too, to another who asked what drew the step out, as far as they and others who stood
+  behind the answer are trusted.
 - `outcome` to who reported how it went, and `worked` to who said the step, as far as those who say it worked are trusted.
 - `supported`, once for a procedure, to who stood behind all of it; `composed` to who made an SOP of others that worked.
 - `liked`, on top, for likes of the post that said the step first, on a curve that doubles for each further level.
 
 All but the first need trust: what a voice takes grows in proportion to it, so dividing it among accounts changes nothing.
+Trust is a budget for each way of speaking (AT_FULL): an account that vouches for n steps counts for each of them an nth, so
+vouching for everything is worth no more than vouching for one thing.
 A share without a taker stays unearned, and so does the share of a taker who may not be paid: were it passed on, an author
 would gain by keeping others from being credited. Points are relative, so nothing is lost to the round.
 """
@@ -42,7 +46,7 @@ POINTS_PER_STEP = 1_000_000
 LIKE_LEVELS = 5  # a level needs twice the likes of the one before: 1, 3, 7, 15, 31
 ROLES = ("first_said", "amended", "objected", "confirmed", "asked", "outcome", "worked", "supported", "composed", "liked")
 FULL = 10_000
-VOUCHES = 5  # steps that an account vouches for at its full trust
+AT_FULL = {"vouch": 1, "ask": 5, "amend": 5}  # steps that an account speaks to at its full trust: a word of praise costs least
 WHOLE_SOP = 0  # the step of what is about the whole procedure
 
 
@@ -66,16 +70,16 @@ class _Ledger:
 
     def __init__(self, facts: Mapping[str, PostFacts], evidence: Evidence, weights: RewardsConfig) -> None:
         self.facts, self.evidence, self.weights = facts, evidence, weights
-        self.vouched: Counter[str] = Counter()  # account → steps that it confirms, reports on or asked for
+        self.spoken: Counter[tuple[str, str]] = Counter()  # way of speaking, account → steps that it speaks to so
         self.credits: dict[tuple[str, str, int, str, str], Credit] = {}
         self.uncredited: dict[tuple[str, str, int, str, str], Uncredited] = {}
 
     def pool(self, role: str) -> int:
         return POINTS_PER_STEP * int(getattr(self.weights, f"{role}_bp")) // FULL
 
-    def voice(self, author: str) -> int:
-        """How far an account's word counts for one step, in basis points: its trust, spread over what it vouches for."""
-        return self.evidence.level(author) * VOUCHES // max(VOUCHES, self.vouched[author])
+    def voice(self, author: str, way: str = "vouch") -> int:
+        """How far an account's word counts for one step, in basis points: its trust, spread over what it speaks to that way."""
+        return self.evidence.level(author) * AT_FULL[way] // max(AT_FULL[way], self.spoken[way, author])
 
     def grant(self, at: _At, voice: Voice, role: str, points: int, why: str, nothing: str = "share too small") -> None:
         """Credit the voice, unless its post may not be paid; `nothing` is the reason where the points are none."""
@@ -110,7 +114,7 @@ def earn(
     copies = copied_steps(dated, evidence.near)
     spoken = [_Spoken.of(record, [r for r in evidence.reports if r.procedure == record["id"]], evidence) for record in dated]
     for said in spoken:
-        ledger.vouched.update(said.vouching(evidence))
+        ledger.spoken.update(said.speaking(evidence))
     for said in spoken:
         _earn_procedure(ledger, said, copies)
     _earn_likes(ledger, returned)
@@ -162,13 +166,17 @@ class _Spoken:
         known = {self.person(name) for name in (self.heard[n].first.author, *(one.voice.author for one in self.told[n]))}
         return [*self.told[n], *(one for one in self.overall if self.person(one.voice.author) not in known)]
 
-    def vouching(self, evidence: Evidence) -> Counter[str]:
-        """Account → steps that it stands behind."""
-        found: Counter[str] = Counter()
-        for n, spoken in self.heard.items():
-            names = {v.author for v in spoken.confirmers} | {one.voice.author for one in self.of_step(n)}
-            question = evidence.questions.get(spoken.first.post)
-            found.update(names | ({question.author} if question else set()))
+    def speaking(self, evidence: Evidence) -> Counter[tuple[str, str]]:
+        """(way of speaking, account) → steps that it speaks to so; one's own steps do not count."""
+        found: Counter[tuple[str, str]] = Counter()
+        for n, heard in self.heard.items():
+            question = evidence.questions.get(heard.first.post)
+            ways = {
+                "vouch": {v.author for v in heard.confirmers} | {one.voice.author for one in self.of_step(n)},
+                "ask": {question.author} if question else set(),
+                "amend": {v.author for v in heard.amendments},
+            }
+            found.update((way, name) for way, names in ways.items() for name in names - {heard.first.author})
         return found
 
 
@@ -206,27 +214,34 @@ def _logged(reports: Sequence[Report], step: int | None, own: frozenset[str], pe
 def _earn_step(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], everyone: Sequence[Told], backers: Sequence[Voice]) -> None:
     copiers = len(heard.copiers)
     repeats = f"; {copiers} who repeated it later earn{'s' * (copiers == 1)} nothing for that" if copiers else ""
-    ledger.grant(at, heard.first, "first_said", ledger.pool("first_said"), f"first to say step {at.step}{repeats}")
+    parts = {"amended it": _earn_amendments(ledger, at, heard), "asked for it": _earn_question(ledger, at, heard, everyone, backers)}
+    less = "".join(f"; who {what} takes {points:,} of it" for what, points in parts.items() if points)
+    left = ledger.pool("first_said") - sum(parts.values())
+    ledger.grant(at, heard.first, "first_said", left, f"first to say step {at.step}{repeats}{less}")
     for voice in heard.copiers:
         ledger.refuse(at, voice, "first_said", "late copy", f"step {at.step} was said before, in post {heard.first.post}")
-    _earn_amendments(ledger, at, heard)
     _in_turn(ledger, at, "objected", heard.objectors, f"objected to step {at.step} before it was corrected")
     _earn_confirmations(ledger, at, heard)
-    _earn_question(ledger, at, heard, everyone, backers)
     _earn_reports(ledger, at, told)
     _earn_worked(ledger, at, heard.first, everyone)
 
 
-def _earn_amendments(ledger: _Ledger, at: _At, heard: Heard) -> None:
-    """Shapley shares of a pool that is as full as those who amended are trusted; an author's trust is shared by their amendments."""
-    pool, count = ledger.pool("amended"), len(heard.amendments)
+def _earn_amendments(ledger: _Ledger, at: _At, heard: Heard) -> int:
+    """Shapley shares of a pool that is as full as those who amended are trusted; an author's trust is shared by their
+    amendments. Returns what others than the first speaker take of the first speaker's points: also from one who may not be
+    paid, else having them barred would pay."""
+    pool, count, person = ledger.pool("amended"), len(heard.amendments), ledger.evidence.person
     each = Counter(voice.author for voice in heard.amendments)
-    levels = [ledger.evidence.level(voice.author) // each[voice.author] for voice in heard.amendments]
+    levels = [ledger.voice(voice.author, "amend") // each[voice.author] for voice in heard.amendments]
     shares = shapley(count, lambda players: pool * min(FULL, sum(levels[p] for p in players)) // FULL)
+    taken = 0
     for place, (voice, points) in enumerate(zip(heard.amendments, shares, strict=True), 1):
-        ledger.grant(at, voice, "amended", points, f"amendment {place} of {count} of step {at.step}", "not trusted")
+        if person(voice.author) != person(heard.first.author):
+            taken += points
+            ledger.grant(at, voice, "amended", points, f"amendment {place} of {count} of step {at.step}", "not trusted")
     for voice in heard.repeated:
         ledger.refuse(at, voice, "amended", "late copy", f"this amendment of step {at.step} was made before")
+    return taken
 
 
 def _in_turn(ledger: _Ledger, at: _At, role: str, voices: Sequence[Voice], why: str) -> None:
@@ -249,19 +264,23 @@ def _earn_confirmations(ledger: _Ledger, at: _At, heard: Heard) -> None:
         _in_turn(ledger, at, "confirmed", heard.confirmers, f"confirmed step {at.step}")
 
 
-def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], backers: Sequence[Voice]) -> None:
-    """The asker's share is bounded by their own trust, and by that of others who stood behind the answer."""
+def _earn_question(ledger: _Ledger, at: _At, heard: Heard, told: Sequence[Told], backers: Sequence[Voice]) -> int:
+    """The asker's share is bounded by their own trust, and by that of others who stood behind the answer.
+
+    Returns what it takes of the first speaker's points, so that asking oneself from a second account gains nothing.
+    """
     question = ledger.evidence.questions.get(heard.first.post)
     person = ledger.evidence.person
     if question is None or person(question.author) == person(heard.first.author) or question.created >= heard.first.created:
-        return
+        return 0
     behind = {v.author for v in (*heard.amendments, *heard.confirmers, *backers)} | {t.voice.author for t in told if t.result == "worked"}
     both = {person(question.author), person(heard.first.author)}
     vouched = sum(ledger.voice(author) for author in behind if person(author) not in both)
-    level = min(FULL, vouched, ledger.voice(question.author))
+    level = min(FULL, vouched, ledger.voice(question.author, "ask"))
     points = ledger.pool("asked") * level // FULL
     why = f"asked what step {at.step} answers (trusted {level // 100} %, with those who stood behind it)"
     ledger.grant(at, Voice(question.author, question.post, question.created), "asked", points, why, "not vouched for")
+    return points
 
 
 def _earn_reports(ledger: _Ledger, at: _At, told: Sequence[Told]) -> None:
@@ -325,7 +344,7 @@ def _refuse_step(ledger: _Ledger, at: _At, heard: Heard, why: str) -> None:
     """A copied step earns nothing for anyone: what was said of it belongs to the original."""
     by_role = {
         "first_said": [heard.first, *heard.copiers],
-        "amended": [*heard.amendments, *heard.repeated],
+        "amended": [v for v in (*heard.amendments, *heard.repeated) if v.author != heard.first.author],
         "objected": heard.objectors,
         "confirmed": heard.confirmers,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from index import tables_rewards as tables
-from index.errors import MoneyError, UnknownName, UsageError
+from index.errors import MoneyError, StateError, UnknownName, UsageError
 from index.store import Store
 from index.workspace import Workspace, write_atomic
 from rewards import ledger
@@ -17,18 +17,9 @@ from rewards.identities import find_author
 from rewards.ledger import Event
 from rewards.money import format_amount
 from rewards.policies import zero_or_amount
-from rewards.rounds import (
-    find_round,
-    frozen_of,
-    life_value,
-    require,
-    result_of,
-    rules_of,
-    settle_result,
-    snapshot_text,
-    snapshot_value,
-    terms_of,
-)
+from rewards.published import life_value, snapshot_text, snapshot_value
+from rewards.results import result_of, settle_result
+from rewards.rounds import find_round, frozen_of, require, rules_of, terms_of
 
 OUTCOMES = ("upheld", "rejected")
 
@@ -68,19 +59,14 @@ def raise_dispute(
 ) -> Dispute:
     """Note that an author disputes an allocated round. It cannot be final until that is decided.
 
-    Raises UsageError (the round's state, the window, no reason) or UnknownName (author, a post that is not stored).
+    Raises StateError (the round's state, the window), UsageError (no reason) or UnknownName (author, a post that is not stored).
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
-    require(
-        round_,
-        ("allocated",),
-        "only an allocated round can be disputed, until it is final",
-        f"`precipitate round show {name}` says where it stands",
-    )
+    require(round_, ("allocated",), "only an allocated round can be disputed, until it is final")
     events = ledger.about(ledger.read_events(store), name)
     ends = window_end(events)
     if at > ends:
-        raise UsageError(
+        raise StateError(
             f"the window of round {name} closed at {ends}, it is {at} now", "what is wrong with it can be made good in the next round"
         )
     if not reason.strip():
@@ -111,13 +97,11 @@ def decide(
 ) -> tuple[Dispute, Settlement]:
     """Decide a dispute. An upheld one may set amounts, each `AUTHOR=TOKENS`; all is published anew.
 
-    What is taken is left over; what is given comes from what is left over, and no more than that. Raises UsageError,
-    UnknownName or MoneyError (over the budget or the cap).
+    What is taken is left over; what is given comes from what is left over, and no more than that. Raises StateError,
+    UsageError, UnknownName or MoneyError (over the budget or the cap).
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
-    require(
-        round_, ("allocated",), "a dispute is decided before the round is final", f"`precipitate round show {name}` says where it stands"
-    )
+    require(round_, ("allocated",), "a dispute is decided before the round is final")
     if outcome not in OUTCOMES:
         raise UnknownName("outcome", outcome, OUTCOMES)
     if not reason.strip():

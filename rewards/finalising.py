@@ -15,7 +15,8 @@ from typing import Any
 
 from index import tables_rewards as tables
 from index import tables_rounds
-from index.errors import StoreError, UnknownName, UsageError
+from index.counted import counted
+from index.errors import StateError, StoreError, UnknownName, UsageError
 from index.records import Allocation, Payout, Round
 from index.store import Store
 from index.workspace import Workspace, write_atomic
@@ -24,20 +25,9 @@ from rewards.allocation import Settlement, payouts, settle
 from rewards.corrections import corrections_of
 from rewards.disputes import disputes_of, window_end
 from rewards.ledger import Event
-from rewards.rounds import (
-    find_round,
-    frozen_of,
-    lately,
-    life_value,
-    outcome_value,
-    read_round,
-    require,
-    result_of,
-    rules_of,
-    settle_result,
-    snapshot_text,
-    snapshot_value,
-)
+from rewards.published import life_value, read_round, snapshot_text, snapshot_value
+from rewards.results import lately, outcome_value, result_of, settle_result
+from rewards.rounds import find_round, frozen_of, require, rules_of
 from rewards.rules import after, read_rules
 from rewards.teams import teams_of
 
@@ -59,19 +49,17 @@ def finalise(store: Store, workspace: Workspace, name: str, at: str | None = Non
     """Make an allocated round final: its window is over and every dispute decided.
 
     Opt-outs and deletions until now count by the round's rules, and payees are those of now: who claimed since the freeze is
-    paid. From here on amounts do not change. Raises UsageError inside the window or with open disputes.
+    paid. From here on amounts do not change. Raises StateError inside the window or with open disputes.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
-    require(
-        round_, ("allocated",), "it is made final after it was allocated, once", f"`precipitate round show {name}` says where it stands"
-    )
+    require(round_, ("allocated",), "it is made final once, after it was allocated")
     events = ledger.read_events(store)
     mine = ledger.about(events, name)
     if at < window_end(mine):
-        raise UsageError(f"round {name} can be disputed until {window_end(mine)}, it is {at} now", "wait until then")
+        raise StateError(f"round {name} can be disputed until {window_end(mine)}, it is {at} now", "wait until then")
     open_ones = [dispute.id for dispute in disputes_of(mine) if dispute.outcome is None]
     if open_ones:
-        raise UsageError(
+        raise StateError(
             f"round {name} has open disputes: {', '.join(open_ones)}", f"decide them first: precipitate round decide {name} {open_ones[0]}"
         )
     frozen, known = frozen_of(workspace, events, name), corrections_of(mine)
@@ -93,9 +81,8 @@ def finalise(store: Store, workspace: Workspace, name: str, at: str | None = Non
         life = life_value([*mine, made], head, rules_of(store, round_))
         write_atomic(path, snapshot_text(snapshot_value(round_, {**frozen, "teams": members}, found, settlement, life)))
     ledger.publish(store, workspace)
-    notes = [f"{len(fresh)} shares were lowered by opt-outs and deletions"] * bool(fresh) + [
-        f"{len(changed)} payees changed since the freeze"
-    ] * bool(changed)
+    notes = [f"lowered by opt-outs and deletions: {counted(len(fresh), 'share')}"] * bool(fresh)
+    notes += [f"paid elsewhere than at the freeze: {counted(len(changed), 'account')}"] * bool(changed)
     return FinalReport(round_, settlement, made.data["merkle_root"], claim_until, tuple(notes), path)
 
 
@@ -142,10 +129,10 @@ class SettleReport:
 def settle_held(store: Store, workspace: Workspace, name: str, at: str | None = None) -> SettleReport:
     """Deal with a final round's held shares: pay who has claimed since in a new batch, let the others expire at the deadline.
 
-    A claim that was taken before the deadline is paid even if this is run later. Raises UsageError where the round is not final.
+    A claim that was taken before the deadline is paid even if this is run later. Raises StateError where the round is not final.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
-    require(round_, ("final",), "held shares are dealt with once it is final", f"precipitate round finalise {name}")
+    require(round_, ("final",), "held shares are dealt with once it is final")
     events = ledger.read_events(store)
     mine = ledger.about(events, name)
     final = next(event for event in mine if event.kind == "round_finalised")
@@ -275,10 +262,10 @@ def mark_paid(
 ) -> PaidReport:
     """Note that payouts of a batch were sent in a transaction: those to `addresses`, else all that were not sent yet.
 
-    Nobody is asked whether it is so. Raises UsageError (state, hash, sent before) or UnknownName (batch, address).
+    Nobody is asked whether it is so. Raises StateError (state, sent before), UsageError (hash) or UnknownName (batch, address).
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
-    require(round_, ("final",), "only a final round is paid", f"precipitate round finalise {name}")
+    require(round_, ("final",), "only a final round is paid")
     if not re.fullmatch("0x[0-9a-fA-F]{64}", tx):
         raise UsageError(f"{tx!r} is not the hash of a transaction", "give 0x and 64 hex digits")
     due = {p["address"]: int(p["amount"]) for p in read_payouts(workspace, name, batch)["payouts"]}
@@ -289,9 +276,11 @@ def mark_paid(
         raise UnknownName(f"payee of batch {batch}", unknown[0], [], f"`precipitate export payouts --round {name} --format csv` lists them")
     wanted = sorted({by_lower[address.lower()] for address in addresses} if addresses else due.keys() - sent.keys())
     again = [address for address in wanted if address in sent]
+    if not due:
+        raise StateError(f"batch {batch} of round {name} pays nobody", f"`precipitate round show {name}` says whose shares are held")
     if again or not wanted:
         what = f"the payout to {again[0]} was sent in {sent[again[0]]}" if again else f"all payouts of batch {batch} were sent before"
-        raise UsageError(what, "a payout is marked once")
+        raise StateError(what, "a payout is marked once")
     amount = sum(due[address] for address in wanted)
     data = {"batch": batch, "tx": tx.lower(), "addresses": wanted, "amount": str(amount)}
     with store.transaction():

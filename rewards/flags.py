@@ -7,26 +7,24 @@ and what is found of injected ones, is measured by `python -m bench.attacks` (do
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
-from math import isqrt
 from typing import Any
 
 from index import tables_evidence as tables
 from index.store import Store
 from rewards.credit import LIKE_KINDS
 from rewards.endorsements import endorsements
+from rewards.style import Manner, profile
 from rewards.trust import Endorsement
 
 FLAGS_SCHEMA = "precipitate/flags/1"
-RING_LEAST, RING_INSIDE_BP, RING_DENSITY_BP = 4, 8_000, 3_500
+RING_LEAST, RING_INSIDE_BP, RING_DENSITY_BP, RING_TRUST_BP = 4, 8_000, 3_500, 500
 PAIR_LEAST, PAIR_SHARE_BP = 3, 5_000
 BURST_LEAST, BURST_HOURS, BURST_POSTS, BURST_DAYS = 4, 48, 4, 14
-STYLE_CHARACTERS, STYLE_BP = 4_000, 9_550  # of 1,091 pairs of real accounts that endorse each other 4 are above, see 0018
+STYLE_CHARACTERS, STYLE_BP = 4_000, 6_200  # of 1,094 pairs of real accounts that endorse each other 4 are above, see 0018
 EVIDENCE = 10  # posts that a flag shows
 
 
@@ -48,8 +46,21 @@ class Flag:
     posts: tuple[str, ...]  # the evidence
 
 
-def rings(given: Sequence[Endorsement]) -> list[Flag]:
-    """Groups of four or more who endorse each other densely, and are endorsed by hardly anybody else."""
+def rings(given: Sequence[Endorsement], levels: Mapping[str, int] | None = None) -> list[Flag]:
+    """Groups of four or more who endorse each other: dense and hardly endorsed by others, all in both directions, or a closed
+    circle of accounts that nobody trusted endorses. Of groups within one another the largest; `levels`: trust in basis points.
+    """
+    found = [*_closed(given, levels), *_communities(given), *_returned(given)]
+    found.sort(key=lambda flag: (-len(flag.accounts), flag.accounts))  # of equal groups the first of the three
+    kept: list[Flag] = []
+    for flag in found:
+        if not any(set(flag.accounts) <= set(other.accounts) for other in kept):
+            kept.append(flag)
+    return sorted(kept, key=lambda flag: flag.accounts)
+
+
+def _communities(given: Sequence[Endorsement]) -> list[Flag]:
+    """Communities (Louvain) that are dense and turned inwards."""
     import networkx as nx
 
     weights: Counter[tuple[str, str]] = Counter((min(e.giver, e.taker), max(e.giver, e.taker)) for e in given)
@@ -71,6 +82,35 @@ def rings(given: Sequence[Endorsement]) -> list[Flag]:
             why = f"{len(members)} accounts give each other {len(inside)} of the {total} endorsements that they get"
             found.append(Flag("ring", tuple(sorted(members)), why, _shown(inside)))
     return found
+
+
+def _returned(given: Sequence[Endorsement]) -> list[Flag]:
+    """Groups in which each endorses three others of it, and is endorsed by these."""
+    pairs = {(e.giver, e.taker) for e in given if e.giver != e.taker}
+    both = [(one, other) for one, other in sorted(pairs) if one < other and (other, one) in pairs]
+    return [_ring(group, given, "each endorses three others of them at least, and is endorsed in return") for group in _cores(both)]
+
+
+def _closed(given: Sequence[Endorsement], levels: Mapping[str, int] | None) -> list[Flag]:
+    """Groups of hardly trusted accounts in which each has endorsements with three others of it."""
+    if levels is None:
+        return []
+    low = {name for e in given for name in (e.giver, e.taker) if levels.get(name, 0) < RING_TRUST_BP}
+    pairs = {(min(e.giver, e.taker), max(e.giver, e.taker)) for e in given if e.giver != e.taker and {e.giver, e.taker} <= low}
+    return [_ring(group, given, "hardly anybody who is trusted endorses them") for group in _cores(sorted(pairs))]
+
+
+def _cores(pairs: Sequence[tuple[str, str]]) -> list[set[str]]:
+    """Groups in which everybody has three partners or more."""
+    import networkx as nx
+
+    graph = nx.Graph(pairs)
+    return [set(group) for group in nx.connected_components(nx.k_core(graph, RING_LEAST - 1))] if pairs else []
+
+
+def _ring(group: set[str], given: Sequence[Endorsement], what: str) -> Flag:
+    inside = [e for e in given if {e.giver, e.taker} <= group]
+    return Flag("ring", tuple(sorted(group)), f"{len(group)} accounts give each other {len(inside)} endorsements; {what}", _shown(inside))
 
 
 def _core(group: set[str], received: Mapping[str, Sequence[Endorsement]]) -> set[str]:
@@ -106,14 +146,15 @@ def bursts(given: Sequence[Endorsement], accounts: Mapping[str, Account]) -> lis
         account = accounts.get(e.giver)
         if account and account.posts <= BURST_POSTS and _hours(account.first, account.last) <= 24 * BURST_DAYS:
             by_taker[e.taker].setdefault(e.giver, e)
-    found = []
+    found: dict[frozenset[str], Flag] = {}
     for taker, givers in sorted(by_taker.items()):
         order = sorted(givers, key=lambda name: (accounts[name].first, name))
         for group in _close(order, accounts):
             if len(group) >= BURST_LEAST:
                 why = f"{len(group)} accounts appeared within {BURST_HOURS} hours, endorsed {taker} and hardly wrote again"
-                found.append(Flag("burst", (*group, taker), why, _shown(givers[name] for name in group)))
-    return found
+                flag = Flag("burst", (*group, taker), why, _shown(givers[name] for name in group))
+                found.setdefault(frozenset(flag.accounts), flag)  # who do it for each other in turn are one group
+    return list(found.values())
 
 
 def _close(order: Sequence[str], accounts: Mapping[str, Account]) -> list[list[str]]:
@@ -131,53 +172,21 @@ def _hours(earlier: str, later: str) -> int:
     return int((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()) // 3600
 
 
-# --- style ----------------------------------------------------------------------------------------------------------
-
-_TOKEN = re.compile(r"[a-z]+['’]?[a-z]*|[^\sa-z0-9]", re.I)
-_FUNCTION = frozenset(
-    re.findall(
-        r"\S+",
-        "the a an and or but if so then than that this these those it its is are was were be been being have has had do does did not no "
-        "can could will would should may might must shall i you he she we they me him her us them my your our their of in on at to for "
-        "with from by about into over after before between as just also very really only even still yet here there when where why how "
-        "what which who whom because while although though however therefore actually basically probably maybe perhaps quite rather , . "
-        "; : ! ? ( ) - — … ' \" / * ~ & + =",
-    )
-)
-
-
-def profile(texts: Iterable[str]) -> Counter[str]:
-    """How somebody writes, whatever about: function words, punctuation, and which of them follow each other."""
-    found: Counter[str] = Counter()
-    for text in texts:
-        tokens = [t.casefold().replace("’", "'") for t in _TOKEN.findall(text)]
-        kept = [t if t in _FUNCTION else "_" for t in tokens]
-        found.update(t for t in kept if t != "_")
-        found.update(f"{one} {other}" for one, other in pairwise(kept) if (one, other) != ("_", "_"))
-    return found
-
-
-def likeness_bp(one: Mapping[str, int], other: Mapping[str, int]) -> int:
-    """Cosine of two profiles of square roots, in basis points: the frequent words do not say it all."""
-    roots = [{key: isqrt(count * 10_000) for key, count in p.items()} for p in (one, other)]
-    dot = sum(value * roots[1].get(key, 0) for key, value in roots[0].items())
-    norms = sum(v * v for v in roots[0].values()) * sum(v * v for v in roots[1].values())
-    return dot * 10_000 // max(1, isqrt(norms))
-
-
 def styles(given: Sequence[Endorsement], texts: Mapping[str, Sequence[str]]) -> list[Flag]:
-    """Accounts that endorse each other, in one direction at least, and write alike; only where both wrote enough to tell."""
+    """Accounts that endorse each other, in one direction at least, and write alike; only where both wrote enough to tell, and
+    enough others did to know what is usual."""
     wrote = {name: sum(map(len, own)) for name, own in texts.items()}
     between: defaultdict[tuple[str, str], list[Endorsement]] = defaultdict(list)
     for e in given:
         if min(wrote.get(e.giver, 0), wrote.get(e.taker, 0)) >= STYLE_CHARACTERS:
             between[min(e.giver, e.taker), max(e.giver, e.taker)].append(e)
-    profiles = {name: profile(texts[name]) for name in sorted({name for pair in between for name in pair})}
-    found = []
-    for (one, other), said in sorted(between.items()):
-        bp = likeness_bp(profiles[one], profiles[other])
+    profiles = {name: profile(own) for name, own in sorted(texts.items()) if wrote[name] >= STYLE_CHARACTERS} if between else {}
+    manner, found = Manner(profiles.values()), []
+    for (one, other), said in sorted(between.items()) if manner.enough else ():
+        bp = manner.likeness_bp(profiles[one], profiles[other])
         if bp >= STYLE_BP:
-            found.append(Flag("style", (one, other), f"they write alike ({bp / 100:.1f} %) and one endorses the other", _shown(said)))
+            why = f"they write alike ({bp / 100:.1f} % as against what is usual here) and one endorses the other"
+            found.append(Flag("style", (one, other), why, _shown(said)))
     return found
 
 
@@ -188,13 +197,23 @@ def _shown(evidence: Iterable[Endorsement]) -> tuple[str, ...]:
 # --- from the store -------------------------------------------------------------------------------------------------
 
 
-def raise_flags(given: Sequence[Endorsement], accounts: Mapping[str, Account], texts: Mapping[str, Sequence[str]]) -> list[Flag]:
+def raise_flags(
+    given: Sequence[Endorsement],
+    accounts: Mapping[str, Account],
+    texts: Mapping[str, Sequence[str]],
+    levels: Mapping[str, int] | None = None,
+) -> list[Flag]:
     """Every flag, by kind and accounts."""
-    return [*rings(given), *pairs(given), *bursts(given, accounts), *styles(given, texts)]
+    return [*rings(given, levels), *pairs(given), *bursts(given, accounts), *styles(given, texts)]
 
 
 def read_accounts(store: Store) -> dict[str, Account]:
     return {row["id"]: Account(row["id"], row["first"], row["last"], row["posts"]) for row in tables.standing_accounts(store)}
+
+
+def _with_handles(flag: Flag, handles: Mapping[str, str]) -> str:
+    """What a flag says, with accounts called as people know them."""
+    return " ".join(handles.get(word, word) for word in flag.why.split(" "))
 
 
 def flags(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -202,7 +221,9 @@ def flags(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     given = endorsements(store, records, LIKE_KINDS)
     accounts = read_accounts(store)
     linked = {name for e in given for name in (e.giver, e.taker)}
-    raised = raise_flags(given, accounts, tables.own_words(store, linked))
+    trusted = tables.evidence_records(store, "trust") if tables.evidence_records(store, "seed") else None
+    levels = None if trusted is None else {row["account"]: row["level_bp"] for row in trusted}  # as the last run found it
+    raised = raise_flags(given, accounts, tables.own_words(store, linked), levels)
     links = tables.permalinks(store, {post for flag in raised for post in flag.posts})
     handles = {row["id"]: row["handle"] for row in tables.standing_accounts(store)}
     told = [
@@ -210,7 +231,7 @@ def flags(store: Store, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "kind": flag.kind,
             "accounts": list(flag.accounts),
             "handles": [handles.get(name, name) for name in flag.accounts],
-            "why": flag.why,
+            "why": _with_handles(flag, handles),
             "evidence": [{"post": post, "permalink": links.get(post, "")} for post in flag.posts],
         }
         for flag in raised

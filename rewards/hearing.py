@@ -56,7 +56,7 @@ class Heard:
 
     first: Voice
     copiers: list[Voice]  # others who state it later
-    amendments: list[Voice]  # distinct ones; an author may have several, in several posts
+    amendments: list[Voice]  # distinct ones; an author may have several, in several posts; the first speaker's own are among them
     repeated: list[Voice]  # amendments that say what an earlier one said
     objectors: list[Voice]  # whose objection a later correction followed
     confirmers: list[Voice]
@@ -67,14 +67,16 @@ class Heard:
 def hear(step: Mapping[str, Any], stances: Sequence[Mapping[str, Any]], person: Person = itself) -> Heard | None:
     """Sort a step's citations and stances by role; None where nobody states it, so nothing is amended or confirmed.
 
-    A person is heard in one role of a step: as first, else as amender, objector, confirmer. Reports stand beside.
+    A person is heard in one role of a step: as first, else as amender, objector, confirmer. Reports stand beside. Who said
+    the step first and amends it keeps the place of that amendment against who repeats it.
     """
     states = [c for c in step["citations"] if c["role"] == "states"]
     if not states:
         return None
     first, *later = once(states, person)
     on_step = [stance for stance in stances if stance["step"] == step["n"]]
-    amendments, repeated = distinct(v for v in voices(_of(on_step, "amendment")) if person(v.author) != person(first.author))
+    amendments, again = distinct(voices(_of(on_step, "amendment")))
+    repeated = [v for v in again if person(v.author) != person(first.author)]
     taken = {person(v.author) for v in (first, *amendments, *repeated)}
     objections = [v for v in once(_of(on_step, "dissent"), person) if person(v.author) not in taken]
     states = sorted(states, key=lambda c: (c["created"], c["post"], c["start"]))

@@ -53,7 +53,7 @@ def _complaint(text: str) -> str:
     if text[0] in "-−":
         return "is negative"
     if text.lstrip("+").casefold() in ("nan", "inf", "infinity"):
-        return "is not a number that can be paid"
+        return "is not a number"
     if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", text):
         return "is in exponent notation"
     if re.fullmatch(r"[0-9]+([,_' ][0-9]+)+(\.[0-9]+)?", text):

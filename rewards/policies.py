@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from index.config import RewardsConfig
+from index.counted import counted
 from index.errors import MoneyError, UnknownName, UsageError
 from rewards import formulas, limits
 from rewards.allocation import split
@@ -226,31 +227,36 @@ def warnings(terms: Terms) -> list[str]:
     return [f"{text}; --verified holds it to one share for each identity" for text in told]
 
 
+NOBODY = "nobody has earned any credit, so nothing is shared out: `precipitate run` first, and `precipitate list` shows what SOPs there are"
+NOBODY_VERIFIED = "nobody who earned credit has a verified identity, so nothing is shared out: import or claim some, then freeze again"
+
+
 def notes(terms: Terms, shares: Shares, budget: int, decimals: int) -> list[str]:
     """What came of the settings."""
     states = Counter(unit.state for unit in shares.units)
     paid = [unit for unit in shares.units if unit.amount]
     told = []
     if states["capped"]:
-        told.append(f"{_payees(states['capped'])} reach the cap of {format_amount(terms.cap or 0, decimals)}")
+        reach = "reaches" if states["capped"] == 1 else "reach"
+        told.append(f"{counted(states['capped'], 'payee')} {reach} the cap of {format_amount(terms.cap or 0, decimals)}")
     if states["below floor"]:
         told.append(
-            f"{_payees(states['below floor'])} would get less than the floor of {format_amount(terms.floor, decimals)} and get nothing"
+            f"less than the floor of {format_amount(terms.floor, decimals)}, and so nothing: {counted(states['below floor'], 'payee')}"
         )
     if shares.residual and paid:
-        told.append(f"the cap leaves {format_amount(shares.residual, decimals)} over: {_payees(len(paid))} cannot hold the whole budget")
+        told.append(
+            f"the cap leaves {format_amount(shares.residual, decimals)} over: {counted(len(paid), 'payee')} cannot hold the whole budget"
+        )
     if terms.policy in VOTING and not any(unit.weight for unit in shares.units):
         told.append(f"no votes bring anybody a share under {terms.policy}: import contributions, or choose another policy")
+    if not shares.units:
+        told.append(NOBODY_VERIFIED if terms.verified and shares.amounts else NOBODY)
     if len(shares.units) - states["no weight"] - states["below floor"] > budget:
         told.append(f"the budget has {budget} base units for more payees: the smallest get nothing")
     left = sum(1 for amount in shares.amounts.values() if not amount) if terms.verified else 0
     if left and terms.verified:
-        told.append(f"{_payees(left)} without a share, many for want of a verified identity")
+        told.append(f"{counted(left, 'payee')} without a share, many for want of a verified identity")
     return told + [f"votes {reason}, which do not count: {number}" for reason, number in shares.aside.items()]
-
-
-def _payees(number: int) -> str:
-    return f"{number} payee{'s' * (number != 1)}"
 
 
 # --- settings as people type and as rounds keep them ----------------------------------------------------------------

@@ -8,17 +8,32 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from index import tables_rounds
+from index.config import RewardsConfig
 from index.errors import UnknownName, UsageError
 from index.store import Store, canonical_json
 from index.tables_rounds import Program
+from index.workspace import Workspace
 from rewards import ledger, policies
 from rewards.ledger import Event
 from rewards.money import check_decimals, parse_token
 from rewards.rules import parse_rules
+from rewards.weights import weights_value
 
 
-def new_program(store: Store, name: str, token: str, decimals: int, defaults: Mapping[str, Any], at: str | None = None) -> Program:
-    """Make a program; `defaults` are options as `round new` takes them. Raises UsageError, UnknownName or MoneyError."""
+def new_program(
+    store: Store,
+    name: str,
+    token: str,
+    decimals: int,
+    defaults: Mapping[str, Any],
+    at: str | None = None,
+    weights: RewardsConfig | None = None,
+    workspace: Workspace | None = None,
+) -> Program:
+    """Make a program; `defaults` are options as `round new` takes them, `weights` those of credit that its rounds have.
+
+    With the workspace the ledger is published. Raises UsageError, UnknownName or MoneyError.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise UsageError(f"program name {name!r}", "use letters, digits, - and _, such as docs-2026")
     if any(other.name.casefold() == name.casefold() for other in tables_rounds.programs(store)):
@@ -27,12 +42,21 @@ def new_program(store: Store, name: str, token: str, decimals: int, defaults: Ma
     given = {key: value for key, value in defaults.items() if value not in (None, [], ())}
     policies.parse_terms(given.get("policy", "proportional"), 10**30, decimals, given)  # refused here rather than by each round
     parse_rules(given, name)
+    if weights is not None:
+        given["weights"] = weights_value(weights)
     program = Program(name, parse_token(token), decimals, canonical_json(given), ledger.moment(store, at))
     with store.transaction():
         tables_rounds.add_program(store, program)
         data = {"token": program.token, "decimals": decimals, "defaults": given}
         ledger.append(store, [Event("program_made", program.created, name, data)])
+    if workspace is not None:
+        ledger.publish(store, workspace)
     return program
+
+
+def read_defaults(weights: Mapping[str, int] | None) -> RewardsConfig | None:
+    """The weights of credit among a program's defaults."""
+    return RewardsConfig(**weights) if weights else None
 
 
 def program_named(store: Store, name: str) -> Program:

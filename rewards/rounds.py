@@ -1,16 +1,15 @@
-"""Rounds: made, opened, frozen, allocated, and published as a file that readers open in place of the database.
+"""Rounds: made, opened, frozen, allocated.
 
     new → open → frozen → allocated → final        (disputes and finalising: rewards/disputes.py, rewards/finalising.py)
 
 A command that needs an earlier stage does it first; the ledger has each. What a round is allocated from is its frozen
-snapshot (rewards/frozen.py) and nothing else.
+snapshot (rewards/frozen.py) and nothing else; what that comes to is in rewards/results.py, the file that readers open in
+rewards/published.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,26 +19,29 @@ from typing import Any
 from index import tables_policies, tables_rounds
 from index import tables_rewards as tables
 from index.config import RewardsConfig
-from index.errors import StoreError, UnknownName, UsageError
+from index.counted import counted
+from index.errors import StateError, StoreError, UnknownName, UsageError
 from index.records import Round
 from index.store import Store, canonical_json
 from index.workspace import Workspace, write_atomic
-from rewards import ledger, merkle, policies
-from rewards.allocation import Settlement, settle
+from rewards import ledger, policies
+from rewards.allocation import Settlement
 from rewards.ballots import ballots
-from rewards.corrections import Correction, apply, corrections_of, for_deletions, for_opt_outs
+from rewards.corrections import corrections_of
 from rewards.credit import Earned
-from rewards.frozen import FOLDER, excluded, frozen_value, inputs_from, payees_from, read_frozen, terms_from
+from rewards.frozen import FOLDER, excluded, frozen_value, read_frozen, terms_from
 from rewards.ledger import Event
 from rewards.limits import Earlier
 from rewards.money import format_amount, parse_amount, parse_token
-from rewards.own_weights import own_value, round_credits
+from rewards.own_weights import round_credits
 from rewards.policies import Inputs, Terms
-from rewards.programs import carried_to, program_named
+from rewards.programs import carried_to, program_named, read_defaults
+from rewards.published import check_name, life_value, next_command, snapshot_text, snapshot_value
+from rewards.results import Result, lately, outcome_value, result_of, settle_result
 from rewards.rules import Rules, after, parse_rules, read_rules, rules_value
 
-ROUND_SCHEMA = "precipitate/round/1"
 STATES = ("new", "open", "frozen", "allocated", "final")
+MOST_REASONS = 5  # that a note names
 
 
 # --- making and finding ---------------------------------------------------------------------------------------------
@@ -56,15 +58,17 @@ def new_round(
     program: str | None = None,
     at: str | None = None,
     weights: RewardsConfig | None = None,
+    workspace: Workspace | None = None,
 ) -> Round:
     """Make a round; `options` are the policy's settings (policies.parse_terms) and the round's rules (rules.parse_rules).
 
-    `weights` of credit are the round's own (own_weights.read_own); without them it shares by the workspace's credits.
+    `weights` of credit are the round's own (own_weights.read_own); without them it shares by the workspace's credits. With
+    the workspace the ledger is published, so that readers see the round.
 
     A round of a program has its token and decimals, and its defaults where nothing else is said. Raises UsageError (name,
     settings), MoneyError (budget, token, decimals) or UnknownName (policy, program, rules).
     """
-    _check_name(name)
+    check_name(name)
     for other in tables.rounds(store):
         if other.name.casefold() == name.casefold():  # one file for both on some disks
             raise UsageError(f"there is a round {other.name!r} already", "choose another name")
@@ -75,7 +79,9 @@ def new_round(
             raise UsageError(
                 f"rounds of program {program} are paid in {found.token}, of {found.decimals} decimals", "leave --token and --decimals out"
             )
-        token, decimals, given = found.token, found.decimals, json.loads(found.defaults) | given
+        defaults = json.loads(found.defaults)
+        weights = weights or read_defaults(defaults.pop("weights", None))
+        token, decimals, given = found.token, found.decimals, defaults | given
     if token is None:
         raise UsageError("a round needs a token", "give --token, or a --program that has one")
     decimals, policy = 18 if decimals is None else decimals, policy or given.get("policy", "proportional")
@@ -92,12 +98,9 @@ def new_round(
         tables_policies.put_terms(store, name, canonical_json(data["terms"]))
         tables_rounds.put_rules(store, name, program, canonical_json(data["rules"]))
         ledger.append(store, [Event("round_made", at, name, data)])
+    if workspace is not None:
+        ledger.publish(store, workspace)
     return round_
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or name.endswith("."):
-        raise UsageError(f"round name {name!r} cannot be a file name", "use letters, digits, - and _, such as r1 or 2024-q2")
 
 
 def find_round(store: Store, name: str) -> Round:
@@ -107,10 +110,10 @@ def find_round(store: Store, name: str) -> Round:
     return known[name]
 
 
-def require(round_: Round, states: Sequence[str], what: str, way_out: str) -> None:
-    """Raises UsageError where the round is in none of `states`."""
+def require(round_: Round, states: Sequence[str], what: str, way_out: str = "") -> None:
+    """Raises StateError where the round is in none of `states`; without a way out it names the round's next command."""
     if round_.state not in states:
-        raise UsageError(f"round {round_.name} is {round_.state}: {what}", way_out)
+        raise StateError(f"round {round_.name} is {round_.state}: {what}", way_out or next_command(round_.name, round_.state))
 
 
 def terms_of(store: Store, round_: Round) -> Terms:
@@ -146,9 +149,9 @@ def _counting(rows: Iterable[Any]) -> list[Any]:
 
 
 def open_round(store: Store, workspace: Workspace, name: str, at: str | None = None) -> Round:
-    """A new round is open from now on. Raises UsageError where it was opened before."""
+    """A new round is open from now on. Raises StateError where it was opened before."""
     round_ = find_round(store, name)
-    require(round_, ("new",), "it was opened before", "`precipitate round show` says where it stands")
+    require(round_, ("new",), "it was opened before")
     with store.transaction():
         tables_rounds.set_round(store, name, "open", round_.budget)
         ledger.append(store, [Event("round_opened", ledger.moment(store, at), name, {})])
@@ -164,6 +167,7 @@ class FreezeReport:
     authors: int
     votes: int
     excluded: Mapping[str, str]  # author → why they have no share
+    handles: Mapping[str, str]  # of those
     carried: int  # base units that the program's earlier rounds left to this one
     path: Path
 
@@ -172,11 +176,12 @@ def freeze(store: Store, workspace: Workspace, name: str, again: str = "", at: s
     """Take the snapshot that the round is allocated from: whatever happens to the forum later, it does not change.
 
     `again` is the reason for taking it anew before the round is final: what was allocated, disputed and corrected since the
-    last one is void then, and the ledger says so. Raises UsageError where the round's state does not allow it.
+    last one is void then, and the ledger says so. Raises StateError where the round's state does not allow it.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
     if again.strip():
-        require(round_, ("frozen", "allocated"), "there is nothing to freeze again", f"`precipitate round freeze {name}` without --again")
+        instead = f"precipitate round freeze {name}, without --again" if round_.state in ("new", "open") else ""
+        require(round_, ("frozen", "allocated"), "there is nothing to freeze again", instead)
     else:
         require(round_, ("new", "open"), "it was frozen before", 'its snapshot stays; if it has to be taken anew: --again "the reason"')
     events = ledger.read_events(store)
@@ -201,8 +206,9 @@ def freeze(store: Store, workspace: Workspace, name: str, again: str = "", at: s
             tables.replace_allocations(store, name, ())
             (workspace.rounds / f"{name}.json").unlink(missing_ok=True)
     ledger.publish(store, workspace)
-    authors = {record["author"] for record in frozen["credits"]}
-    return FreezeReport(round_, frozen["root"], len(frozen["credits"]), len(authors), len(frozen["votes"]), out, carried, path)
+    handles = {record["author"]: record["handle"] for record in frozen["credits"]}
+    counts = len(frozen["credits"]), len(handles), len(frozen["votes"])
+    return FreezeReport(round_, frozen["root"], *counts, out, {author: handles[author] for author in out}, carried, path)
 
 
 def frozen_of(workspace: Workspace, events: Iterable[Event], name: str) -> dict[str, Any]:
@@ -229,12 +235,12 @@ def allocate(store: Store, workspace: Workspace, name: str, at: str | None = Non
 
     A round that is not frozen yet is frozen first. One that is allocated already stays as it is: what it was allocated from
     does not change, and corrections come by disputes. The file is written last inside the transaction: readers see a round
-    that the database has, or the one before. Raises UsageError for a final round.
+    that the database has, or the one before. Raises StateError for a final round.
     """
     at, round_ = ledger.moment(store, at), find_round(store, name)
     if round_.state in ("new", "open"):
         round_ = freeze(store, workspace, name, at=at).round
-    require(round_, ("frozen", "allocated"), "its amounts do not change any more", f"`precipitate round show {name}` has them")
+    require(round_, ("frozen", "allocated"), "its amounts do not change any more")
     events = ledger.read_events(store)
     frozen = frozen_of(workspace, events, name)
     mine = ledger.about(events, name)
@@ -264,61 +270,14 @@ def allocate(store: Store, workspace: Workspace, name: str, at: str | None = Non
     return AllocationReport(round_, settlement, path, tuple(_notes(frozen, found, round_, settlement)))
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a frozen round comes to."""
-
-    inputs: Inputs
-    shares: policies.Shares
-    amounts: dict[str, int]  # by account, after corrections
-    excluded: dict[str, str]
-    corrections: tuple[Correction, ...]
-
-
-def result_of(frozen: Mapping[str, Any], corrections: Sequence[Correction]) -> Result:
-    """Share a snapshot out by its own terms, then correct."""
-    out, budget = excluded(frozen), int(frozen["round"]["budget"])
-    inputs = inputs_from(frozen, out)
-    shares = policies.share(terms_from(frozen), inputs, budget)
-    return Result(inputs, shares, apply(shares.amounts, corrections, budget), out, tuple(corrections))
-
-
-def lately(store: Store, frozen: Mapping[str, Any], amounts: Mapping[str, int], known: Sequence[Correction]) -> list[Correction]:
-    """What opt-outs and deletions since the freeze take, by the round's rules."""
-    rules = read_rules(frozen["rules"])
-    opted = for_opt_outs(amounts, tables_rounds.opt_outs(store).keys(), rules)
-    left = {author: amount for author, amount in amounts.items() if author not in {c.author for c in opted}}
-    return opted + for_deletions(left, frozen["credits"], tables_rounds.gone_posts(store).keys(), known, rules)
-
-
-def settle_result(round_: Round, frozen: Mapping[str, Any], found: Result) -> Settlement:
-    identities, teams = payees_from(frozen)
-    return settle(round_, found.inputs.points, identities, found.amounts, teams)
-
-
-def outcome_value(settlement: Settlement, found: Result) -> dict[str, Any]:
-    """What the ledger keeps of an allocation: hashes and sums."""
-    return {
-        "amounts": amounts_root(found.amounts),
-        "paid": str(settlement.paid),
-        "held": str(settlement.held),
-        "residual": str(settlement.residual),
-        "merkle_root": merkle.root(merkle.dump(settlement.payouts)["tree"]) if settlement.payouts else None,
-    }
-
-
-def amounts_root(amounts: Mapping[str, int]) -> str:
-    """SHA-256 over "account amount" lines in order of account, zeros left out."""
-    lines = "".join(f"{account} {amount}\n" for account, amount in sorted(amounts.items()) if amount)
-    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
-
-
 def _notes(frozen: Mapping[str, Any], found: Result, round_: Round, settlement: Settlement) -> list[str]:
     terms = terms_from(frozen)
     notes = [*policies.notes(terms, found.shares, round_.budget, round_.decimals), *policies.warnings(terms)]
     if found.excluded:
+        reasons = Counter(found.excluded.values())
+        told = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.most_common(MOST_REASONS))
         notes.append(
-            f"{len(found.excluded)} authors have no share by the round's rules, such as {min(found.excluded)}: {found.excluded[min(found.excluded)]}"
+            f"no share by the round's rules: {counted(len(found.excluded), 'author')}: {told}{'; …' * (len(reasons) > MOST_REASONS)}"
         )
     notes += [
         f"{c.author}: {format_amount(c.before, round_.decimals)} → {format_amount(c.after, round_.decimals)} ({c.kind})"
@@ -326,86 +285,10 @@ def _notes(frozen: Mapping[str, Any], found: Result, round_: Round, settlement: 
     ]
     swallowed = sum(address.lower() == round_.token.lower() for address in frozen["identities"].values())
     if swallowed:
-        notes.append(f"{swallowed} identities name the token's own contract: held until they give another address")
+        notes.append(
+            f"held until they give another address, as they name the token's own contract: {counted(swallowed, 'identity', 'identities')}"
+        )
     return notes
-
-
-# --- the published file ---------------------------------------------------------------------------------------------
-
-
-def life_value(events: Sequence[Event], head: Any, of: tuple[str | None, Rules]) -> dict[str, Any]:
-    """Where the round is in its life, and the ledger's head as it was: who has the file can tell a ledger that was written anew."""
-    last = {event.kind: event for event in events}
-    allocated = last["round_allocated"]
-    final = last.get("round_finalised")
-    return {
-        "program": of[0],
-        "rules": rules_value(of[1]),
-        "frozen": allocated.data["frozen"],
-        "allocated_at": allocated.at,
-        "window_ends": allocated.data["window_ends"],
-        "finalised_at": final.at if final else None,
-        "claim_until": final.data["claim_until"] if final else None,
-        "ledger": {"seq": head.seq, "hash": head.hash},
-    }
-
-
-def snapshot_value(
-    round_: Round, frozen: Mapping[str, Any], found: Result, settlement: Settlement, life: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The round as readers see it. Amounts are strings of base units: JSON numbers lose digits past 2**53 elsewhere."""
-    people = {
-        record["author"]: {"handle": record["handle"], "source": record["source"]} for record in (*frozen["credits"], *frozen["uncredited"])
-    }
-    nobody = {"handle": "", "source": ""}
-    earned: dict[str, int] = {}
-    for record in frozen["credits"]:
-        earned[record["author"]] = earned.get(record["author"], 0) + record["points"]
-    snapshot = {
-        "schema": ROUND_SCHEMA,
-        "round": {**asdict(round_), "budget": str(round_.budget)},
-        "release": frozen["release"],
-        "life": life,
-        "totals": {
-            "points": sum(a.points for a in settlement.allocations),
-            "paid": str(settlement.paid),
-            "held": str(settlement.held),
-            "residual": str(settlement.residual),
-        },
-        "allocations": [
-            {
-                "author": a.author,
-                **people.get(a.author, {**nobody, "handle": a.author}),
-                "points": a.points,
-                "amount": str(a.amount),
-                "address": a.address,
-                "state": a.state,
-                **({"team": a.team} if a.team else {}),
-            }
-            for a in settlement.allocations
-        ],
-        "excluded": [
-            {"author": author, **people.get(author, nobody), "points": earned[author], "reason": reason}
-            for author, reason in sorted(found.excluded.items())
-        ],
-        "corrections": [correction.value() for correction in found.corrections],
-        "payouts": [{"address": p.address, "amount": str(p.amount), "authors": list(p.authors)} for p in settlement.payouts],
-        "credits": frozen["credits"],
-        "uncredited": frozen["uncredited"],
-    }
-    teams = {a.team: frozen["teams"].get(a.team) for a in settlement.allocations if a.team}
-    if teams:
-        snapshot["teams"] = teams
-    weights = terms_from(frozen).weights
-    if weights is not None:
-        snapshot["weights"] = own_value(weights)
-    if not terms_from(frozen).plain:  # else points say all: what is published is what can be checked
-        snapshot["policy"] = policies.policy_value(terms_from(frozen), found.inputs, found.shares)
-    return snapshot
-
-
-def snapshot_text(snapshot: Mapping[str, Any]) -> str:
-    return json.dumps(snapshot, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def release_root(workspace: Workspace) -> str | None:
@@ -418,19 +301,3 @@ def release_root(workspace: Workspace) -> str | None:
     except (ValueError, AttributeError) as error:
         raise StoreError(f"{manifest} cannot be read: {error}", "run `precipitate run` to make a new release") from None
     return str(root) if root else None
-
-
-def read_round(workspace: Workspace, name: str) -> dict[str, Any]:
-    """The published snapshot of an allocated round; never opens the database."""
-    _check_name(name)
-    path = workspace.rounds / f"{name}.json"
-    if not path.is_file():
-        names = [found.stem for found in sorted(workspace.rounds.glob("*.json"))]
-        raise UnknownName("allocated round", name, names, "" if names else f"run `precipitate round allocate {name}` first")
-    try:
-        snapshot: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is damaged: {error}", "restore it from a copy; `precipitate round audit` says more") from None
-    if not isinstance(snapshot, dict) or snapshot.get("schema") != ROUND_SCHEMA:
-        raise StoreError(f"{path} is not a {ROUND_SCHEMA} file", "restore it from a copy; `precipitate round audit` says more")
-    return snapshot

@@ -119,7 +119,8 @@ def read_rules(value: Mapping[str, Any]) -> Rules:
 
 def told_rules(rules: Rules) -> Sequence[str]:
     """The rules that are not the usual ones, in words."""
-    lines = [f"challenged for {shown_duration(rules.window)}, claimed within {shown_duration(rules.claim_within)}"]
+    window = f"can be disputed for {shown_duration(rules.window)}" if rules.window else "cannot be disputed: the window is 0"
+    lines = [f"{window}; held shares are claimed within {shown_duration(rules.claim_within)}"]
     lines += [f"unclaimed shares go to the {'next round' if rules.unclaimed == 'next' else 'rest'}"]
     where = {"next": "the next round", "others": "the others", "residual": "the rest"}[rules.forfeited]
     lines += [

@@ -4,6 +4,9 @@ The default is each source's staff, without the forum's own accounts; where that
 accounts that kept writing are added: the first to have written, with posts in MONTHS different months (in a younger source:
 the fifth-most that anybody has). Being old cannot be had afterwards, but for backdating a whole archive, which is why an operator who adds archives from strangers should name
 the seeds. All seeds of the default weigh the same; each is one part of all trust that there is.
+
+Named accounts take the place of the default. Named keys, which sign outcomes and write in no forum, stand beside it: whoever
+trusts an agent's reports has not said whom they trust in the forums.
 """
 
 from __future__ import annotations
@@ -29,14 +32,18 @@ MOST_WEIGHT = 1_000
 class Seeds:
     weights: dict[str, int]
     notes: dict[str, str]
-    chosen: bool  # by the operator
+    chosen: bool  # by the operator, so that the default does not count
+
+
+def is_key(name: str) -> bool:
+    return name.startswith(("did:key:", "0x"))
 
 
 def chosen_seeds(store: Store) -> Seeds:
     named = tables.seeds(store)
-    if named:
-        return Seeds({s.author: s.weight for s in named}, {s.author: s.note for s in named}, True)
-    return default_seeds(tables.standing_accounts(store))
+    chosen = any(not is_key(seed.author) for seed in named)
+    usual = Seeds({}, {}, True) if chosen else default_seeds(tables.standing_accounts(store))
+    return Seeds(usual.weights | {s.author: s.weight for s in named}, usual.notes | {s.author: s.note for s in named}, chosen)
 
 
 def default_seeds(accounts: Sequence[Mapping[str, Any]]) -> Seeds:
@@ -60,7 +67,7 @@ def add_seed(store: Store, account: str, weight: int = 1, note: str = "") -> Tru
     """Trust an account to begin with: a handle, an author id, or a key that signs outcomes (did:key:…, 0x…)."""
     if not 1 <= weight <= MOST_WEIGHT:
         raise UsageError(f"weight {weight} is out of range", f"give 1 to {MOST_WEIGHT}")
-    name = account if account.startswith(("did:key:", "0x")) else find_author(store, account).id
+    name = account if is_key(account) else find_author(store, account).id
     seed = TrustSeed(name, weight, note, now())
     tables.put_seed(store, seed)
     return seed

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from index import tables_evidence as tables
 from index.store import Store
-from rewards.seeds import chosen_seeds
+from rewards.seeds import add_seed, chosen_seeds
 
 
 def _handles(store: Store) -> dict[str, str]:
@@ -23,6 +24,14 @@ def told_seeds(store: Store) -> dict[str, Any]:
         for name, weight in seeds.weights.items()
     ]
     return {"chosen": seeds.chosen, "seeds": rows}
+
+
+def added_seed(store: Store, account: str, weight: int, note: str) -> dict[str, Any]:
+    """Add a seed; `no_longer` are the seeds of the default that stop counting because of it."""
+    before = chosen_seeds(store)
+    seed, after, handles = add_seed(store, account, weight, note), chosen_seeds(store), _handles(store)
+    gone = [handles.get(name, name) for name in before.weights if name not in after.weights]
+    return {**asdict(seed), "no_longer": gone}
 
 
 def told_trust(store: Store) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from index.workspace import Workspace, write_atomic
 from rewards import ledger
 from rewards.frozen import FOLDER, erase_words
 from rewards.ledger import Event
-from rewards.rounds import snapshot_text
+from rewards.published import snapshot_text
 
 
 def erase(store: Store, workspace: Workspace, at: str | None = None) -> dict[str, list[str]]:

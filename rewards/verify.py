@@ -287,7 +287,9 @@ def verify_round(snapshot: Row, dump: Row | None = None) -> list[Finding]:
     """paid + held + residual = budget, points are the credits', shares are right to the unit, payouts are what is paid."""
     try:
         if snapshot["schema"] != "precipitate/round/1":
-            return [f"the round is of schema {snapshot['schema']!r}, this program reads precipitate/round/1"]
+            return [
+                f"the round is of schema {snapshot['schema']!r}, this program reads precipitate/round/1: ROUND.json comes right after RELEASE"
+            ]
         findings = _verify_sums(snapshot) + _verify_points(snapshot) + _verify_corrections(snapshot)
         findings += findings or _verify_amounts(before_corrections(snapshot))  # shares are judged before they were corrected
         findings += _verify_payouts(snapshot) + _verify_names(snapshot)

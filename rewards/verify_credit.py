@@ -65,7 +65,7 @@ class Release:
         )
         if weights is not None and self.trust is not None:
             self.trust = walked(self)
-        self.vouched: Counter[str] = Counter()
+        self.spoken: Counter[tuple[str, str]] = Counter()
 
     def person(self, account: str) -> str:
         return str(self.persons.get(account, account))
@@ -73,8 +73,9 @@ class Release:
     def level(self, account: str) -> int:
         return FULL if self.trust is None else self.trust.get(account, 0)
 
-    def voice(self, account: str) -> int:
-        return self.level(account) * 5 // max(5, self.vouched[account])
+    def voice(self, account: str, way: str = "vouch") -> int:
+        whole = {"vouch": 1, "ask": 5, "amend": 5}[way]
+        return self.level(account) * whole // max(whole, self.spoken[way, account])
 
     def at(self, c: Row) -> tuple[str, str, int]:
         return (str(self.since.get((c["post"], c["start"], c["end"]), c["created"])), str(c["post"]), int(c["start"]))
@@ -235,10 +236,9 @@ class Step:
         self.amendments: list[Row] = []
         taken = {mine}
         for c in sorted_by(release, stances["amendment"]):
-            if person(c["author"]) != mine:
-                taken.add(person(c["author"]))
-                if not any(like(words(c["exact"]), words(other["exact"])) for other in self.amendments):
-                    self.amendments.append(c)
+            taken.add(person(c["author"]))
+            if not any(like(words(c["exact"]), words(other["exact"])) for other in self.amendments):
+                self.amendments.append(c)
         objections = [c for c in one_each(release, stances["dissent"]) if person(c["author"]) not in taken]
         fresh = words(step["text"]) - words(step["previous_text"]) if step["previous_text"] else frozenset()
         later = [*sorted(states, key=release.at)[1:], *stances["amendment"]]
@@ -269,9 +269,10 @@ def recomputed(release: Release) -> dict[Key, int]:
         backers = [c for c in one_each(release, whole["support"]) if release.person(c["author"]) not in firsts]
         spoken.append((record, steps, firsts, overall, backers))
         for s in steps:
-            names = {c["author"] for c in s.confirmers} | {t["author"] for t in _everyone(release, s, overall)}
             asked = release.questions.get(s.first["post"])
-            release.vouched.update(names | ({asked["author"]} if asked else set()))
+            ways = {"vouch": {c["author"] for c in (*s.confirmers, *_everyone(release, s, overall))}}
+            ways |= {"ask": {asked["author"]} if asked else set(), "amend": {c["author"] for c in s.amendments}}
+            release.spoken.update((way, name) for way, names in ways.items() for name in names - {s.first["author"]})
 
     def pay(author: str, sop: str, step: int, role: str, post: str, amount: int) -> None:
         facts = release.posts.get(post)
@@ -303,9 +304,11 @@ def recomputed(release: Release) -> dict[Key, int]:
             standing = True
             author, post = s.first["author"], s.first["post"]
             everyone = _everyone(release, s, overall)
-            pay(author, sop, s.n, "first_said", post, STEP * weights["first_said_bp"] // FULL)
+            words_of_it = STEP * weights["first_said_bp"] // FULL
             for c, amount in zip(s.amendments, _amended(release, s.amendments), strict=True):
-                pay(c["author"], sop, s.n, "amended", c["post"], amount)
+                if release.person(c["author"]) != release.person(author):
+                    pay(c["author"], sop, s.n, "amended", c["post"], amount)
+                    words_of_it -= amount
             in_turn("objected", sop, s.n, [(c["author"], c["post"]) for c in s.objectors])
             if sum(release.voice(c["author"]) for c in s.dissenters) <= sum(release.voice(c["author"]) for c in s.confirmers):
                 in_turn("confirmed", sop, s.n, [(c["author"], c["post"]) for c in s.confirmers])
@@ -314,8 +317,11 @@ def recomputed(release: Release) -> dict[Key, int]:
                 both = {release.person(q["author"]), release.person(author)}
                 behind = {c["author"] for c in (*s.amendments, *s.confirmers, *backers)}
                 behind |= {t["author"] for t in everyone if t["result"] == "worked"}
-                level = min(FULL, sum(release.voice(n) for n in behind if release.person(n) not in both), release.voice(q["author"]))
-                pay(q["author"], sop, s.n, "asked", q["post"], STEP * weights["asked_bp"] // FULL * level // FULL)
+                level = min(FULL, sum(release.voice(n) for n in behind if release.person(n) not in both), release.voice(q["author"], "ask"))
+                amount = STEP * weights["asked_bp"] // FULL * level // FULL
+                pay(q["author"], sop, s.n, "asked", q["post"], amount)
+                words_of_it -= amount
+            pay(author, sop, s.n, "first_said", post, words_of_it)
             in_turn("outcome", sop, s.n, _paid_once(s.told))
             pay(author, sop, s.n, "worked", post, STEP * weights["worked_bp"] // FULL * worked(everyone) // FULL)
             if (author, sop, s.n, "first_said", post) in points:
@@ -354,7 +360,7 @@ def _amended(release: Release, amendments: Sequence[Row]) -> list[int]:
     """Shapley shares of a pool that fills up with trust: by all orders up to six, by the drawn ones above eight."""
     pool = STEP * release.weights["amended_bp"] // FULL
     each = Counter(c["author"] for c in amendments)
-    levels = [release.level(c["author"]) // each[c["author"]] for c in amendments]
+    levels = [release.voice(c["author"], "amend") // each[c["author"]] for c in amendments]
 
     def worth(players: Iterable[int]) -> int:
         return pool * min(FULL, sum(levels[p] for p in players)) // FULL

@@ -18,7 +18,10 @@ from index.config import RewardsConfig
 from index.errors import ConfigError, UnknownName
 from index.store import canonical_json
 
-IN_A_STEP = ("first_said_bp", "amended_bp", "confirmed_bp")  # parts of one whole; the other roles come on top
+IN_A_STEP = (
+    "first_said_bp",
+    "confirmed_bp",
+)  # parts of one whole; amendments and questions are parts of the first, the other roles come on top
 WHOLE = 10_000
 
 
@@ -50,7 +53,16 @@ def weights_from(data: Mapping[str, Any], base: RewardsConfig, where: str) -> Re
 
 
 def checked(weights: RewardsConfig, where: str = "rewards") -> RewardsConfig:
-    """The weights, if the parts of a step make no more than a whole. Raises ConfigError."""
+    """The weights, if the parts of a step make no more than a whole, and amendments and questions no more than they are taken from.
+
+    Raises ConfigError.
+    """
+    if weights.amended_bp + weights.asked_bp > weights.first_said_bp:
+        taken = weights.amended_bp + weights.asked_bp
+        raise ConfigError(
+            f"{where}: amended_bp + asked_bp is {taken}, first_said_bp {weights.first_said_bp}: both are paid out of it",
+            "lower them, or raise first_said_bp",
+        )
     total = sum(int(getattr(weights, name)) for name in IN_A_STEP)
     if total > WHOLE:
         raise ConfigError(f"{where}: {' + '.join(IN_A_STEP)} is {total}, over 10000", "lower one of them")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index.errors import MoneyError, UsageError
+from index.errors import MoneyError, StateError, UsageError
 from index.records import Payout
 from rewards.allocation import split
 from rewards.money import MAX_UINT256, NATIVE, ZERO_ADDRESS, format_amount, keccak256, parse_address
@@ -48,7 +48,11 @@ class Paying:
         """At least one payout: an empty list would look like a round that was paid out."""
         if not self.payouts:
             held = format_amount(int(self.snapshot["totals"]["held"]), self.decimals)
-            raise MoneyError(f"round {self.name} pays nobody yet: {held} is held", "import identities, then allocate it again")
+            late = f"`precipitate round settle {self.name}` pays who has an address by now in a batch of its own: --batch 2"
+            early = f"import or claim addresses, then `precipitate round finalise {self.name}` pays who has one by then"
+            raise StateError(
+                f"round {self.name} pays nobody: {held} is held", late if self.snapshot["round"]["state"] == "final" else early
+            )
         return self.payouts
 
     def handles(self, payout: Payout) -> str:

@@ -8,7 +8,7 @@ from rewards import ledger
 from rewards.exports.files import Files
 from rewards.finalising import BATCHES
 from rewards.frozen import FOLDER
-from rewards.rounds import read_round
+from rewards.published import read_round
 
 FORMATS = ("json",)
 

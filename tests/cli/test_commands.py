@@ -227,7 +227,7 @@ def test_partly_bad_identities_end_with_3(filled: Workspace, run: Runner) -> Non
         (("diff", "sop-"), "'sop-' is 12 SOPs", "say which: sop-"),
         (("export", "preferences", "--format", "csv"), "no format of preferences named 'csv'", "jsonl, json"),
         (("why", "wrenfeild"), "no author in the credits named 'wrenfeild'", "nearest: wrenfield@"),
-        (("why", "wrenfield", "r9"), "no allocated round named 'r9'", "run `precipitate round allocate r9` first"),
+        (("why", "wrenfield", "r9"), "no round named 'r9'", "there is no round yet"),
         (("round", "show", "../x"), "round name '../x'", "use letters"),
         (("round", "allocate", "r9"), "no round named 'r9'", "there is no round yet"),
         (("round", "new", "r1", "--budget", "0", "--token", "native"), "budget '0' is zero", "above zero"),

@@ -10,7 +10,7 @@ import pytest
 from index import tables_rewards as tables
 from index import tables_rounds
 from index.config import Config
-from index.errors import UsageError
+from index.errors import StateError, UsageError
 from index.records import Identity
 from index.store import Store
 from index.workspace import Workspace, init_workspace
@@ -19,7 +19,8 @@ from rewards.disputes import decide, raise_dispute
 from rewards.finalising import finalise, mark_paid, read_batches, settle_held
 from rewards.pipeline import credit
 from rewards.programs import list_programs, new_program
-from rewards.rounds import allocate, find_round, freeze, new_round, read_round
+from rewards.published import read_round
+from rewards.rounds import allocate, find_round, freeze, new_round
 from rewards.rules import after
 from rewards.teams import opt_out, set_team
 from rewards.tombstones import erase
@@ -84,7 +85,7 @@ class Life:
                 settle_held(store, workspace, name, at=at)
             elif what == "paid":
                 mark_paid(store, workspace, name, TX, batch=pick([1, 1, 2]), at=at)
-        except UsageError as refused:
+        except (StateError, UsageError) as refused:
             assert refused.message and refused.way_out, what
 
     def check(self, name: str) -> None:

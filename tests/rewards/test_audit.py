@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.config import Config
+from index.private import mask
 from index.store import Store, canonical_json
 from index.workspace import Workspace
 from publish.release import write_files
 from rewards import ledger, verify, verify_life
-from rewards.audit import audit
+from rewards.audit import audit, is_quote_of
 from rewards.disputes import decide, raise_dispute
 from rewards.exports.rounds import round_files
 from rewards.finalising import finalise, mark_paid, settle_held
@@ -186,6 +187,12 @@ def test_what_was_changed_in_the_files_is_found(lived: Any, filled: Store, works
     else:
         path.write_text("{" if how == "broken" else path.read_text(encoding="utf-8").replace("9", "8"), encoding="utf-8")
     assert audit(filled, workspace, "r1")["findings"]
+
+
+def test_what_is_hidden_of_a_quote_is_no_finding() -> None:
+    stored = "Write to ann@example.org before noon."
+    assert is_quote_of(stored, stored) and is_quote_of(stored, mask(stored)) and mask(stored) != stored
+    assert not is_quote_of(stored, mask(stored).replace("noon", "nine")) and not is_quote_of(stored, stored[:-1])
 
 
 def test_a_kept_head_tells_that_the_end_was_cut_off(lived: Any, filled: Store, workspace: Workspace) -> None:  # noqa: F811

@@ -19,7 +19,8 @@ from rewards.ballots import import_contributions
 from rewards.exports import PAYOUTS, export
 from rewards.finalising import finalise, read_payouts
 from rewards.identities import import_identities
-from rewards.rounds import allocate, find_round, new_round, read_round
+from rewards.published import read_round
+from rewards.rounds import allocate, find_round, new_round
 from rewards.tombstones import erase
 from tests.rewards.builders import ADDRESSES, TOKEN, author_id
 from tests.rewards.test_life import DAYS, delete, filled  # noqa: F401

@@ -22,7 +22,8 @@ from rewards.compare import compare_round, gini_bp, lorenz_bp
 from rewards.identities import ImportReport
 from rewards.pipeline import credit
 from rewards.policies import POLICIES
-from rewards.rounds import allocate, new_round, read_round
+from rewards.published import read_round
+from rewards.rounds import allocate, new_round
 from rewards.why import render_why, why
 from tests.rewards.builders import ADDRESSES, TOKEN, author_id, cite, procedure, put_forum, put_procedures, stance, step
 
@@ -83,8 +84,8 @@ def test_contributions_are_imported_once(filled: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("fan,ann,NaN", "not a number that can be paid"),
-        ("fan,ann,Infinity", "not a number that can be paid"),
+        ("fan,ann,NaN", "is not a number"),
+        ("fan,ann,Infinity", "is not a number"),
         ("fan,ann,-5", "starts like a spreadsheet formula"),
         ("fan,ann,1e9", "exponent"),
         ("fan,ann,0.001", "decimal places"),
@@ -135,7 +136,7 @@ def test_a_quadratic_round_is_published_with_its_votes_and_verifies(filled: Stor
     assert verify.verify_round(snapshot) == []
     assert {a["handle"]: int(a["amount"]) for a in snapshot["allocations"]} == {"ann": 60_000, "bob": 40_000, "cleo": 0}
     assert len(snapshot["policy"]["votes"]) == 5 and snapshot["policy"]["terms"]["cap"] == "60000"
-    assert any("many accounts" in note for note in report.notes) and "1 payee reach the cap of 600" in report.notes
+    assert any("many accounts" in note for note in report.notes) and "1 payee reaches the cap of 600" in report.notes
     snapshot["policy"]["votes"][0]["amount"] = "1"
     assert any("the votes give" in finding for finding in verify.verify_round(snapshot))
 

@@ -71,9 +71,24 @@ def test_an_amendment_that_repeats_another_earns_nothing() -> None:
     assert earned.credits[1].why == "amendment 1 of 1 of step 1"
 
 
-def test_a_sole_amender_gets_the_whole_share_also_when_restating_the_step() -> None:
+def test_a_sole_amender_gets_the_whole_share_out_of_the_first_speakers_also_when_restating_the_step() -> None:
     record = procedure(step(1, cite(1, "ann", 1), cite(2, "bob", 2)), stances=(stance("amendment", 1, cite(2, "bob", 2)),))
-    assert points(earn_one(record)) == {"ann": 700_000, "bob": 200_000}
+    earned = earn_one(record)
+    assert points(earned) == {"ann": 500_000, "bob": 200_000}
+    assert earned.credits[0].why == "first to say step 1; who amended it takes 200,000 of it"
+
+
+def test_what_an_amender_who_may_not_be_paid_would_take_is_not_handed_back() -> None:
+    record = procedure(step(1, cite(1, "ann", 1)), stances=(stance("amendment", 1, cite(2, "bob", 2)),))
+    assert points(earn_one(record, p2={"gone": True})) == {"ann": 500_000}
+
+
+def test_who_repeats_an_amendment_that_the_first_speaker_made_earns_nothing() -> None:
+    record = procedure(
+        step(1, cite(1, "ann", 1)), stances=(stance("amendment", 1, cite(2, "ann", 2)), stance("amendment", 1, cite(3, "bob", 3)))
+    )
+    assert points(earn_one(record)) == {"ann": 700_000}
+    assert reasons(earn_one(record)) == {"bob": "late copy"}
 
 
 def test_who_confirms_first_takes_as_much_as_they_are_trusted() -> None:
@@ -151,7 +166,9 @@ def test_a_step_that_nobody_states_earns_nothing() -> None:
 
 def test_shares_over_a_whole_are_refused() -> None:
     with pytest.raises(ConfigError, match="over 10000"):
-        earn([], {}, RewardsConfig(first_said_bp=9_000))
+        earn([], {}, RewardsConfig(first_said_bp=9_500))
+    with pytest.raises(ConfigError, match="both are paid out of it"):
+        earn([], {}, RewardsConfig(first_said_bp=1_000))
 
 
 def test_the_order_of_the_input_does_not_matter() -> None:

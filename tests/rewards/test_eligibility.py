@@ -16,7 +16,8 @@ from rewards.ballots import import_contributions
 from rewards.compare import compare_round
 from rewards.eligibility import import_list, why_not
 from rewards.identities import ImportReport
-from rewards.rounds import freeze, new_round, read_round
+from rewards.published import read_round
+from rewards.rounds import freeze, new_round
 from rewards.rules import Rules
 from rewards.why import why
 from tests.rewards.builders import ADDRESSES, TOKEN, author_id

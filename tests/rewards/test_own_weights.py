@@ -21,13 +21,14 @@ from rewards.audit import audit
 from rewards.compare import compare_round
 from rewards.own_weights import read_own, round_credits
 from rewards.pipeline import credit, credits_by
+from rewards.published import read_round
 from rewards.recompute import by_kind
-from rewards.rounds import allocate, find_round, freeze, new_round, read_round, terms_of
+from rewards.rounds import allocate, find_round, freeze, new_round, terms_of
 from rewards.weights import weights_hash
 from tests.rewards.builders import ADDRESSES, TOKEN, author_id, put_forum, put_procedures
 from tests.rewards.test_verify import RECORD
 
-OWN = "first_said_bp = 3000\namended_bp = 6000\nrestart_bp = 4000\nlikes_bp = 0\n"
+OWN = "first_said_bp = 6000\namended_bp = 3000\nrestart_bp = 4000\nlikes_bp = 0\n"
 
 
 @pytest.fixture
@@ -69,8 +70,9 @@ def test_what_is_frozen_is_what_the_rounds_own_weights_give(filled: Store, works
     before = tables.credits(filled)
     usual, mine = allocated(filled, workspace, None, "r0"), allocated(filled, workspace, own)
     assert "weights" not in usual and mine["weights"]["hash"] == weights_hash(own)
-    assert (by_role(usual)["amended"], by_role(mine)["amended"]) == (200_000, 600_000)
-    assert by_role(mine)["first_said"] * 7 == by_role(usual)["first_said"] * 3 and "liked" not in by_role(mine)
+    assert (by_role(usual)["amended"], by_role(mine)["amended"]) == (200_000, 300_000)
+    assert by_role(usual)["first_said"] % 700_000 == 500_000 and by_role(mine)["first_said"] % 600_000 == 300_000, "less what was amended"
+    assert "liked" not in by_role(mine)
     _, gathered, _ = credits_by(filled, own)  # from the store itself, not from the evidence that is published
     assert {(c["author"], c["step"], c["role"], c["points"]) for c in mine["credits"]} == {
         (c.author, c.step, c.role, c.points) for c in gathered.credits
@@ -84,11 +86,11 @@ def test_the_weights_are_part_of_the_terms_and_do_not_follow_the_workspace(fille
     made = new_round(filled, "r1", "10000", TOKEN, 18, weights=own)
     assert terms_of(filled, made).weights == own
     expected = round_credits(filled, terms_of(filled, made))
-    credit(filled, Config(rewards=RewardsConfig(first_said_bp=1000)))  # the operator thinks better of it
+    credit(filled, Config(rewards=RewardsConfig(first_said_bp=3000)))  # the operator thinks better of it
     assert round_credits(filled, terms_of(filled, find_round(filled, "r1"))) == expected
     freeze(filled, workspace, "r1")
     frozen = json.loads((workspace.rounds / "frozen" / "r1.json").read_text(encoding="utf-8"))
-    assert frozen["terms"]["weights"]["first_said_bp"] == 3000
+    assert frozen["terms"]["weights"]["first_said_bp"] == 6000
     assert sum(row["chosen"] for row in compare_round(filled, "r1")["policies"]) == 1
 
 

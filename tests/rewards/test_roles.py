@@ -100,6 +100,25 @@ def test_amending_from_two_accounts_brings_no_more_than_from_one() -> None:
     assert two["bob"] + two["bea"] <= one
 
 
+def person_gets(levels: dict[str, int], owner: dict[int, str], mine: set[str]) -> int:
+    """What accounts get of two steps and of what was said to them; `owner` names who wrote which post."""
+    said = {1: "Fill in form G2 in ink.", 2: "Wait three days before you ask.", 3: SAYINGS[0], 4: SAYINGS[1], 5: SAYINGS[2]}
+    steps = step(1, cite(1, owner[1], 1, exact=said[1])), step(2, cite(2, owner[2], 1, exact=said[2]))
+    stances = tuple(stance("amendment", n, cite(post, owner[post], post, exact=said[post])) for n, post in ((1, 3), (1, 4), (2, 5)))
+    got = points(run(procedure(*steps, stances=stances), evidence=Evidence(trust=trusting(**levels))))
+    return sum(amount for name, amount in got.items() if name in mine)
+
+
+@given(st.lists(st.sampled_from(["ann", "bob"]), min_size=5, max_size=5), st.lists(st.booleans(), min_size=5, max_size=5))
+def test_dividing_ones_statements_and_amendments_among_accounts_gains_nothing(authors: list[str], moved: list[bool]) -> None:
+    """However ann deals her posts out to ann and ann2, and her trust with them, she gets no more than under one name."""
+    one = dict(enumerate(authors, 1))
+    two = {n: "ann2" if name == "ann" and move else name for (n, name), move in zip(one.items(), moved, strict=True)}
+    whole = person_gets({"ann": 6_000, "bob": 8_000}, one, {"ann"})
+    for share in (0, 1_500, 3_000, 6_000):
+        assert person_gets({"ann": 6_000 - share, "ann2": share, "bob": 8_000}, two, {"ann", "ann2"}) <= whole + 1
+
+
 # --- Shapley --------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +160,15 @@ def asked(who: str = "quin", trust: dict[str, int] | None = None, answer_by: str
     record = procedure(step(1, cite(1, answer_by, 1), cite(2, "bob", 2, "confirms")))
     evidence = Evidence(trust=None if trust is None else trusting(**trust), questions={post_id(1): question})
     return points(run(record, evidence=evidence, extra={post_id(50): PostFacts(author_id(who), True, False)}), "asked")
+
+
+def test_what_the_asker_takes_comes_out_of_the_answer_so_asking_oneself_gains_nothing() -> None:
+    question = Question(author_id("quin"), post_id(50), "2024-04-01T10:00:00Z", 0, 20, "How do I do it, please?")
+    record = procedure(step(1, cite(1, "ann", 1), cite(2, "bob", 2, "confirms")))
+    extra = {post_id(50): PostFacts(author_id("quin"), True, False)}
+    earned = run(record, evidence=Evidence(trust=trusting(quin=4_000, bob=10_000), questions={post_id(1): question}), extra=extra)
+    assert points(earned, "asked", "first_said") == {"ann": 680_000, "quin": 20_000}
+    assert next(c.why for c in earned.credits if c.role == "first_said") == "first to say step 1; who asked for it takes 20,000 of it"
 
 
 def test_the_question_that_drew_a_step_out_earns_as_far_as_asker_and_backers_are_trusted() -> None:
@@ -248,7 +276,19 @@ def test_who_vouches_for_everything_counts_for_little_each_time() -> None:
         steps = (step(n, cite(n, "ann", n), cite(30, "bob", 20, "confirms")) for n in range(1, count + 1))
         return points(run(procedure(*steps), evidence=Evidence(trust=trusting(bob=10_000))), "confirmed")
 
-    assert earned(5) == {"bob": 500_000} and earned(20) == {"bob": 500_000}
+    assert earned(1) == earned(5) == earned(20) == {"bob": 100_000}
+
+
+def test_trust_is_a_budget_of_its_own_for_each_way_of_speaking() -> None:
+    """Five amendments at full trust, and a word of praise beside them takes nothing from them."""
+
+    def earned(count: int) -> dict[str, int]:
+        steps = [step(n, cite(n, "ann", n), cite(60, "bob", 20, "confirms")) for n in range(1, count + 1)]
+        new = [stance("amendment", n, cite(30 + n, "cleo", 21, exact=f"word{n} other{n} third{n} fourth{n}")) for n in range(1, count + 1)]
+        record = procedure(*steps, stances=tuple(new))
+        return points(run(record, evidence=Evidence(trust=trusting(bob=10_000, cleo=10_000))), "amended", "confirmed")
+
+    assert earned(5) == {"bob": 100_000, "cleo": 1_000_000} and earned(10) == earned(5)
 
 
 def test_an_objection_is_paid_from_the_version_on_that_followed_it(store: Store) -> None:

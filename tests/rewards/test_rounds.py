@@ -13,7 +13,7 @@ import pytest
 
 from index import tables_rewards as tables
 from index.config import Config
-from index.errors import MoneyError, StoreError, UnknownName, UsageError
+from index.errors import MoneyError, StateError, StoreError, UnknownName, UsageError
 from index.records import Identity
 from index.store import Store
 from index.workspace import Workspace
@@ -21,7 +21,8 @@ from rewards import verify
 from rewards.exports import EXPORTS, export
 from rewards.exports.sheets import SAFE_ROWS
 from rewards.pipeline import credit
-from rewards.rounds import allocate, freeze, new_round, read_round
+from rewards.published import read_round
+from rewards.rounds import allocate, freeze, new_round
 from rewards.why import render_why, why
 from tests.rewards.builders import ADDRESSES, SOURCE, TOKEN, author_id, cite, procedure, put_forum, put_procedures, stance, step
 
@@ -65,7 +66,7 @@ def test_credit_is_stored_whole_and_again_the_same(filled: Store) -> None:
     assert (report.procedures, report.steps, report.credits, report.authors) == (1, 2, 4, 4)
     assert report.left_out == {"late copy": 1}
     assert tables.points_by_author(filled) == {
-        author_id(name): points for name, points in {"ann": 700_000, "bob": 700_000, "cleo": 200_000, "dora": 100_000}.items()
+        author_id(name): points for name, points in {"ann": 500_000, "bob": 700_000, "cleo": 200_000, "dora": 100_000}.items()
     }
 
 
@@ -128,8 +129,8 @@ def test_allocating_again_changes_nothing(filled: Store, workspace: Workspace) -
     report = allocate(filled, workspace, "r1")
     assert len(report.notes) == 1 and "nothing changed" in report.notes[0] and report.settlement.paid == 0
     freeze(filled, workspace, "r1", again="dora claimed")
-    assert allocate(filled, workspace, "r1").settlement.paid == 6
-    assert {a.author: a.amount for a in tables.allocations(filled, "r1") if a.state == "paid"} == {author_id("dora"): 6}
+    assert allocate(filled, workspace, "r1").settlement.paid == 7
+    assert {a.author: a.amount for a in tables.allocations(filled, "r1") if a.state == "paid"} == {author_id("dora"): 7}
 
 
 def test_an_identity_that_is_the_token_is_held(filled: Store, workspace: Workspace) -> None:
@@ -165,8 +166,11 @@ def test_names_that_are_no_file_names_are_refused(store: Store, workspace: Works
 def test_unknown_taken_and_unallocated_rounds(store: Store, workspace: Workspace) -> None:
     with pytest.raises(UnknownName) as caught:
         read_round(workspace, "r1")
-    assert "round allocate r1" in caught.value.way_out
-    new_round(store, "spring", "10", TOKEN)
+    assert "no round yet" in caught.value.way_out
+    new_round(store, "spring", "10", TOKEN, workspace=workspace)
+    with pytest.raises(StateError, match="round spring is new") as early:
+        read_round(workspace, "spring")
+    assert "round allocate spring" in early.value.way_out
     with pytest.raises(UsageError, match="already"):
         new_round(store, "Spring", "10", TOKEN)
     with pytest.raises(UnknownName) as caught:
@@ -225,7 +229,7 @@ def test_payouts_json_holds_the_root_and_the_held(snapshot: dict[str, Any]) -> N
 def test_a_round_that_pays_nobody_has_no_payment_file(snapshot: dict[str, Any]) -> None:
     empty = {**snapshot, "payouts": [], "totals": {**snapshot["totals"], "paid": "0"}}
     for form in ("safe-csv", "merkle"):
-        with pytest.raises(MoneyError, match="pays nobody yet"):
+        with pytest.raises(StateError, match="pays nobody"):
             export("payouts", form, empty)
     assert json.loads(export("payouts", "json", empty)[0][1])["merkle_root"] is None
 
@@ -262,12 +266,12 @@ def test_why_goes_down_to_the_quote_and_sums(snapshot: dict[str, Any]) -> None:
     assert told["money"]["shared_with"] == [author_id("cleo")]
     credits = [c for p in told["procedures"] for s in p["steps"] for c in s["credits"]]
     assert sum(int(c["amount"]) for c in credits) == int(told["money"]["amount"])
-    assert sum(c["points"] for c in credits) == told["points"] == 700_000
+    assert sum(c["points"] for c in credits) == told["points"] == 500_000
     text = render_why(told)
     for part in (
         "“Fill in Form G2.”",
         "https://forum.example.org/t/1/1",
-        "700,000 of 1,700,000 points",
+        "500,000 of 1,500,000 points",
         "budget of 10000 tokens",
         TOKEN,
         ADDRESSES[0],
@@ -295,7 +299,7 @@ def test_why_a_copy_earned_nothing(snapshot: dict[str, Any]) -> None:
 
 def test_why_without_a_round(filled: Store) -> None:
     text = render_why(why(tables.credit_records(filled), "ann"))
-    assert text.startswith("ann@forum.example.org has 700,000 of 1,700,000 points.")
+    assert text.startswith("ann@forum.example.org has 500,000 of 1,500,000 points.")
     assert "“Fill in Form G2.”" in text
 
 

@@ -14,9 +14,11 @@ from index.records import Author, Post, Source, Thread
 from index.store import Store
 from index.tables_discussion import load_records
 from rewards.endorsements import supportive
-from rewards.flags import Account, bursts, flags, likeness_bp, pairs, profile, rings, styles
+from rewards.flags import Account, bursts, flags, pairs, rings, styles
 from rewards.pipeline import read_procedures
 from rewards.seeds import add_seed, chosen_seeds, default_seeds, remove_seed
+from rewards.standing import added_seed
+from rewards.style import FEWEST
 from rewards.trust import ONE, Endorsement, faded, levels, walk
 
 DAY = "2024-05-01T00:00:00Z"
@@ -134,6 +136,17 @@ def test_seeds_are_named_listed_and_taken_back(tmp_path: Path) -> None:
         assert tables.seeds(store) == []
 
 
+def test_a_key_stands_beside_the_default_and_an_account_takes_its_place(tmp_path: Path) -> None:
+    with Store(tmp_path / "work.duckdb") as store:
+        forum(store)
+        usual = chosen_seeds(store).weights
+        assert usual and added_seed(store, "did:key:z6MkAgent", 1, "")["no_longer"] == []
+        assert chosen_seeds(store).weights == {**usual, "did:key:z6MkAgent": 1} and not chosen_seeds(store).chosen
+        told = added_seed(store, "bob", 1, "")
+        assert set(chosen_seeds(store).weights) == {"discourse:forum.example.org/u/bob", "did:key:z6MkAgent"}
+        assert len(told["no_longer"]) == len(usual.keys() - {"discourse:forum.example.org/u/bob"})
+
+
 def test_the_store_tells_who_endorses_whom(tmp_path: Path) -> None:
     from rewards.endorsements import endorsements
 
@@ -161,6 +174,21 @@ def test_a_ring_is_flagged_with_its_members_and_honest_people_are_not() -> None:
     assert rings(honest()) == []
 
 
+def test_a_ring_is_flagged_also_where_as_many_from_outside_endorse_it() -> None:
+    ring = [said(f"r{a}", f"r{b}") for a in range(5) for b in range(5) if a != b]
+    (found,) = rings([*honest(), *ring, *(said(f"h{n}", f"r{n % 5}", post=f"b{n}") for n in range(30))])
+    assert found.accounts == tuple(f"r{n}" for n in range(5)) and "endorsed in return" in found.why
+
+
+def test_a_large_ring_in_a_circle_is_flagged_where_nobody_trusted_stands_behind_it() -> None:
+    circle = [said(f"r{a}", f"r{(a + hop) % 200}") for a in range(200) for hop in range(1, 9)]
+    known = {f"h{n}": 4_000 for n in range(40)} | {f"r{n}": 20 for n in range(200)}
+    (found,) = rings([*honest(), *circle], known)
+    assert len(found.accounts) == 200 and "hardly anybody who is trusted" in found.why
+    assert rings(honest(), known) == []
+    assert rings(honest(), dict.fromkeys(known, 0)) != [], "without seeds that reach them nobody could be told from a ring"
+
+
 def test_a_reciprocal_pair_is_flagged_where_it_is_most_of_what_they_get() -> None:
     between = [said(a, b, post=f"{a}{n}") for a, b in (("x", "y"), ("y", "x")) for n in range(4)]
     assert [flag.accounts for flag in pairs([*honest(), *between])] == [("x", "y")]
@@ -179,7 +207,12 @@ def test_a_burst_of_new_accounts_for_one_is_flagged() -> None:
 def test_accounts_that_write_alike_are_flagged_only_where_one_endorses_the_other() -> None:
     one = "Well, I think that it is really quite simple; just do what they say, and then wait… " * 60
     other = "The committee shall convene before noon. Members must sign. Absence requires notice in writing. " * 60
+    crowd = {f"p{n}": [" ".join(f"{word} thing {sign}" for word in WORDS[n : n + 6] for sign in ".,") * 60] for n in range(FEWEST)}
     texts = {"a": [one], "b": [one.replace("simple", "easy")], "c": [other]}
-    assert likeness_bp(profile([one]), profile([other])) < 9_000
-    assert [flag.accounts for flag in styles([said("a", "b"), said("a", "c")], texts)] == [("a", "b")]
+    assert styles([said("a", "b")], texts) == [], "of three accounts nobody knows what is usual"
+    texts |= crowd
+    assert [flag.accounts for flag in styles([said("a", "b"), said("a", "c"), said("p1", "c")], texts)] == [("a", "b")]
     assert styles([said("a", "c")], texts) == []
+
+
+WORDS = "the of and to in that with for not but as at from this then when if or by on over into what who how".split()

@@ -15,7 +15,7 @@ from rewards import ledger
 from rewards.disputes import decide, raise_dispute
 from rewards.finalising import finalise, mark_paid, settle_held
 from rewards.pipeline import credit
-from rewards.rounds import read_round
+from rewards.published import read_round
 from rewards.teams import opt_out, set_team
 from rewards.why import render_why, why
 from rewards.why_html import render_html
