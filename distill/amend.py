@@ -37,6 +37,7 @@ _EMPTY_WORDS = frozenset(
 )
 ECHO_WORDS = 7  # words from which the same words by two people are no accident ("works for me, thanks" is)
 CONTAINED_WORDS = 8  # distinct words from which a sentence that stands whole in another of its author says nothing new
+PART_WORDS = 4  # distinct words from which a quote can be told to be part of one step
 WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=[^\s.!?:] )[A-Z]\w+|\b[A-Za-z]+[A-Z\d]\w*")
@@ -76,6 +77,7 @@ _OTHERWISE = re.compile(
     re.I,
 )
 MENTION = re.compile(r"(?<![\w.])@([A-Za-z0-9_][\w.-]{0,59})")
+_BEFORE_STEP = re.compile(r"\b(?:before|prior to|ahead of) (?:step|point|item|stage|phase|bullet)\b", re.I)
 NAMED_STEP = re.compile(r"\b(?:step|point|item|stage|phase|bullet)\s+(?:no\.?\s*|number\s+|#)?(?P<number>\d{1,2})\b", re.I)
 
 
@@ -139,7 +141,8 @@ def gather_steps(scored: ScoredThread, scaffold: Scaffold, vectors: Mapping[Plac
                 twin.statements += step.statements
                 twin.flags = sorted({*twin.flags, *step.flags})
             elif author == home.author or not step.flags:  # a stranger's risky step never slips into another's procedure
-                steps.insert(position_of(step, steps), step)
+                beside = _said_beside(scored, step, steps)
+                steps.insert(position_of(step, steps) if beside is None else beside, step)
     return steps
 
 
@@ -212,6 +215,17 @@ def _said(scored: ScoredThread, statement: Statement) -> set[str]:
 
 def same_polarity(a: Frame | None, b: Frame | None) -> bool:
     return bool(a and a.negated) == bool(b and b.negated)
+
+
+def _said_beside(scored: ScoredThread, step: DraftStep, steps: Sequence[DraftStep]) -> int | None:
+    """Where an added step goes that names another by its number or quotes it: behind it, or before it if it says so."""
+    place = step.statements[0].place
+    words = _passage_text(scored, place)
+    meant = _named(scored, words, steps)
+    if meant is None:
+        meant = _quoted(scored, place, steps)
+        return None if meant is None else meant + 1
+    return meant if _BEFORE_STEP.search(words) else meant + 1
 
 
 def position_of(step: DraftStep, steps: Sequence[DraftStep]) -> int:
@@ -318,17 +332,32 @@ def _spoken_of(scored: ScoredThread, stance: HeardStance, steps: Sequence[DraftS
     named = _named(scored, quoted_words(scored, stance), steps)
     if named is not None:
         return named
-    quoted = quoted_before(scored.posts[place.post].read, scored.posts[place.post].passage(place.passage))
-    if quoted:
-        for index, step in enumerate(steps):
-            text = scored.posts[step.statements[0].place.post].passage(step.statements[0].place.passage).text
-            needed = set(WORD.findall(fold(text)))
-            if len(needed) >= 3 and len(needed & quoted) * 10 >= len(needed) * 7:
-                return index
+    quoted = _quoted(scored, place, steps)
+    if quoted is not None:
+        return quoted
     answered = _answered(scored, place, steps)
     if len(answered) == 1:
         return answered[0]
     return _nearest(scored, place, steps, vector, answered or range(len(steps)))
+
+
+def _quoted(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) -> int | None:
+    """The first step that is quoted right above: most of its words, or words that are nearly all its own."""
+    quotes = [set(WORD.findall(fold(text))) for text in quotes_above(scored.posts[place.post].read, _passage(scored, place))]
+    whole = set().union(*quotes)
+    for index, step in enumerate(steps if quotes else ()):
+        words = set(WORD.findall(fold(_passage_text(scored, step.statements[0].place))))
+        if len(words) >= 3 and len(words & whole) * 10 >= len(words) * 7:
+            return index
+    for quote in quotes:
+        parts = [
+            i
+            for i, step in enumerate(steps)
+            if len(quote & set(WORD.findall(fold(_words_of(scored, step.statements[0]))))) * 10 >= len(quote) * 9
+        ]
+        if len(quote) >= PART_WORDS and len(parts) == 1:
+            return parts[0]
+    return None
 
 
 def _nearest(scored: ScoredThread, place: Place, steps: Sequence[DraftStep], vector: Vectors, among: Sequence[int]) -> int | None:
@@ -347,8 +376,12 @@ def _telling_words(text: str) -> set[str]:
     return set(WORD.findall(fold(text))) - _EMPTY_WORDS
 
 
+def _passage(scored: ScoredThread, place: Place) -> Passage:
+    return scored.posts[place.post].passage(place.passage)
+
+
 def _passage_text(scored: ScoredThread, place: Place) -> str:
-    return scored.posts[place.post].passage(place.passage).text
+    return _passage(scored, place).text
 
 
 def _named(scored: ScoredThread, words: str, steps: Sequence[DraftStep]) -> int | None:
@@ -383,11 +416,16 @@ def _answered(scored: ScoredThread, place: Place, steps: Sequence[DraftStep]) ->
 
 def quoted_before(post: ReadPost, passage: Passage) -> set[str]:
     """Words of the quotes that stand right above a passage's block."""
-    words: set[str] = set()
+    return {word for text in quotes_above(post, passage) for word in WORD.findall(fold(text))}
+
+
+def quotes_above(post: ReadPost, passage: Passage) -> list[str]:
+    """The quotes that stand right above a passage's block, the nearest first."""
+    quotes: list[str] = []
     for block in reversed(post.post.blocks[: passage.block]):
         if block.kind != "quote":
-            if words or passage.block - post.post.blocks.index(block) > 3:
+            if quotes or passage.block - post.post.blocks.index(block) > 3:
                 break
             continue
-        words |= set(WORD.findall(fold(post.post.plain[block.start : block.end])))
-    return words
+        quotes.append(post.post.plain[block.start : block.end])
+    return quotes

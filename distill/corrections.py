@@ -1,7 +1,7 @@
 """Corrections: a later post says what a step should say instead, and the step's text follows; the old one stays visible.
 
-Only where the words leave no doubt: the passage names what is replaced ("21 days, not 14", "use X instead of Y"), and
-that stands in the step. Who corrects a step of another is followed only where the step's author gives way in answer, or
+Only where the words leave no doubt: the passage names what is replaced ("21 days, not 14", "use X instead of Y") or says
+the quoted words again with another name ("fill in form G4 instead"), and what is replaced stands in the step. Who corrects a step of another is followed only where the step's author gives way in answer, or
 where two others agree. Else the passage stays an amendment beside the step.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from distill.amend import DraftStance, DraftStep, Statement
+from distill.amend import DraftStance, DraftStep, Statement, quotes_above
 from distill.polarity import negations
-from distill.scaffold import Place
+from distill.scaffold import Place, Scaffold
 from distill.scoring import ScoredThread
 from distill.steptext import Clause, injects, risk_flags, step_text
 
@@ -44,6 +44,8 @@ _EMPTY = frozenset(
     "some any all each every one ones other others such same get got go going make makes take takes use uses using them there here now".split()
 )
 _CONTENT = re.compile(r"\w+")
+_INSTEAD = re.compile(r"\binstead\b(?=\s*(?:[.,;:!)]|$))", re.I)
+_NAME = re.compile(r"\w*[A-Z\d]\w*")
 MOST_WORDS = 8  # of what replaces and what is replaced: longer is an argument, not a correction
 SECONDS = 2  # others whose agreement stands for the author's
 
@@ -72,9 +74,20 @@ def correct_steps(scored: ScoredThread, steps: Sequence[DraftStep], stances: lis
         harmless = not risk_flags(texts[step]) and negations(changed) == negations(texts[step])
         if _is_accepted(scored, steps[step], place, by_others=harmless):
             accepted[step] = Correction(step, place, clause, changed)
-        if not any(stance.place == place for stance in stances) and _author(scored, place) != _author(scored, _first(steps[step])):
-            stances.append(DraftStance("amendment", step, place))
+        if _author(scored, place) != _author(scored, _first(steps[step])):
+            _amends(stances, step, place)
     return accepted
+
+
+def _amends(stances: list[DraftStance], step: int, place: Place) -> None:
+    """See that the correction stands beside its step, also where it was heard as a word on the whole."""
+    for stance in stances:
+        first, last = stance.span or (stance.place.passage, stance.place.passage)
+        if stance.place.post == place.post and first <= place.passage <= last:
+            if stance.kind == "amendment" and stance.step is None:
+                stance.step = step
+            return
+    stances.append(DraftStance("amendment", step, place))
 
 
 def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Clause]]:
@@ -92,6 +105,43 @@ def _replacements(scored: ScoredThread) -> Iterator[tuple[Place, str, str, Claus
                 ):
                     yield Place(number, index), found["new"].strip(), found["old"].strip(), Clause(0, len(passage.text))
                     break
+            else:
+                renewed = _renewed(scored, Place(number, index))
+                if renewed:
+                    yield Place(number, index), *renewed, Clause(0, len(passage.text))
+
+
+def _renewed(scored: ScoredThread, place: Place) -> tuple[str, str] | None:
+    """(new, old) where a passage says the start of what it quotes again, up to one name, with "instead" behind it."""
+    post = scored.posts[place.post]
+    passage = post.passage(place.passage)
+    instead = _INSTEAD.search(passage.text)
+    *same, new = _CONTENT.findall(passage.text[: instead.start()]) or [""] if instead else [""]
+    if len(same) < 2 or not _NAME.fullmatch(new):
+        return None
+    wanted = [word.lower() for word in same]
+    for quote in quotes_above(post.read, passage):
+        words = _CONTENT.findall(quote)
+        for start in range(len(words) - len(same)):
+            old = words[start + len(same)]
+            if (
+                [word.lower() for word in words[start : start + len(same)]] == wanted
+                and _NAME.fullmatch(old)
+                and old.lower() != new.lower()
+            ):
+                return new, old
+    return None
+
+
+def without_renewed(scored: ScoredThread, part: Scaffold) -> Scaffold:
+    """The sequence without additions that only renew a quoted step: they correct it and are no step beside it."""
+    stated = [scored.posts[place.post].passage(place.passage).text for place in part.steps]
+
+    def renews(place: Place) -> bool:
+        renewed = _renewed(scored, place)
+        return renewed is not None and sum(_substitute(text, renewed[1], "") is not None for text in stated) == 1
+
+    return replace(part, added=tuple(place for place in part.added if not renews(place)))
 
 
 def _names_something(words: str) -> bool:

@@ -16,7 +16,7 @@ from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach
 from distill.asides import without_asides
 from distill.circumstances import actors_of, condition_of, is_optional
 from distill.consensus import Vote, consensus
-from distill.corrections import Correction, correct_steps
+from distill.corrections import Correction, correct_steps, without_renewed
 from distill.gate import Verdict, judge
 from distill.hearing import Spoken, hear_stances
 from distill.languages import other_language, speaks_english
@@ -64,7 +64,7 @@ def distill_thread(
     judged: list[dict[str, Any]] = []
     for number, part in enumerate(find_scaffolds(scored)):
         own = judge(scored, part, [*part.steps, *part.added], scorers, config.min_steps, config.thread_threshold_bp) if number else verdict
-        part = without_asides(scored, pruned(scored, part, own.score_bp)) if own.emitted else part
+        part = without_renewed(scored, without_asides(scored, pruned(scored, part, own.score_bp))) if own.emitted else part
         steps = gather_steps(scored, part, vectors)
         judged.append(sequence(scored, part, steps, own, config.min_steps))
         if own.emitted and len(steps) >= config.min_steps:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.amend import DraftStance, DraftStep, Statement
-from distill.corrections import Correction, correct_steps
-from distill.scaffold import Place
+from distill.corrections import Correction, correct_steps, without_renewed
+from distill.scaffold import Place, Scaffold
 from distill.scoring import ScoredThread
 from distill.steptext import Clause
 from tests.distill.builders import axis, scored
@@ -95,6 +95,45 @@ def test_words_that_stand_in_two_steps_correct_neither() -> None:
 
 def test_what_is_not_in_a_step_is_no_correction() -> None:
     assert corrected(thread("You should be kind, not rude.", "Use tabs instead of spaces.")) == ({}, [])
+
+
+RENEWS = "[quote]\nOpen form G2 with\n[/quote]\n\nOpen form G4 instead, it is the new one."
+
+
+def test_quoted_words_said_again_with_another_name_correct_the_step() -> None:
+    guide = "- Post the draft.\n- Open form G2 with the snapshot button.\n- Wait 14 days."
+    accepted, stances = corrected(thread(RENEWS, "Thank you, Dele.", authors="ba", guide=guide, replies={2: 1}))
+    assert {n: c.text for n, c in accepted.items()} == {1: "Open form G4 with the snapshot button"}
+    assert [(s.kind, s.step) for s in stances] == [("amendment", 1)]
+
+
+def test_what_renews_a_step_is_no_step_beside_it() -> None:
+    guide = "- Post the draft.\n- Open form G2 with the snapshot button.\n- Wait 14 days."
+    made = thread(RENEWS, "- Open form G4 instead.", guide=guide)
+    part = Scaffold(0, tuple(Place(0, n) for n in range(3)), (Place(1, 0), Place(2, 0)))
+    assert without_renewed(made, part).added == (Place(2, 0),), "the second quotes nothing: nobody knows what it is instead of"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Open form G4 instead.",  # quotes nothing
+        RENEWS.replace("Open form G4", "Open the tab"),  # no name for a name
+        RENEWS.replace("Open form G4", "Close form G4"),  # other words
+        RENEWS.replace("Open form G4 instead", "Open form G4"),
+        RENEWS.replace("G4", "G2"),
+    ],
+)
+def test_words_that_only_look_like_renewing_change_nothing(answer: str) -> None:
+    guide = "- Post the draft.\n- Open form G2 with the snapshot button.\n- Wait 14 days."
+    assert corrected(thread(answer, authors="a", guide=guide))[0] == {}
+
+
+def test_a_correction_heard_as_a_word_on_the_whole_stands_beside_its_step() -> None:
+    made = thread("It was changed in May. It should be 21 days, not 14 days.")
+    heard = [DraftStance("amendment", None, Place(1, 0), (0, 1))]
+    correct_steps(made, steps_of(made), heard)
+    assert [(s.kind, s.step, s.place) for s in heard] == [("amendment", 1, Place(1, 0))]
 
 
 @given(st.sampled_from(["21 days", "a week", "as long as it takes"]), st.sampled_from(["14 days", "14"]))

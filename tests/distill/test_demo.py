@@ -126,7 +126,7 @@ def test_the_steps_of_the_grant_are_there_in_order(records: list[dict[str, Any]]
     wanted = (
         "fits one of the three themes",
         "Find a sponsor",
-        "Form G2",
+        "Fill in Form G4",
         "Write a budget",
         "Post the finished application",
         "Answer every question",
@@ -135,6 +135,9 @@ def test_the_steps_of_the_grant_are_there_in_order(records: list[dict[str, Any]]
     places = [next(n for n, text in enumerate(said) if words in text) for words in wanted]
     assert record["ordered"] and places == sorted(places)
     assert "never in the topic itself" in said[places[-1]]
+    form = record["steps"][places[2]]
+    assert "Form G2" in form["previous_text"], "the form was renewed by a panelist, and the author gave way"
+    assert [s["step"] for s in record["stances"] if s["kind"] == "amendment" and s["citation"]["handle"] == "okafor_d"] == [form["n"]]
 
 
 def test_every_thread_has_an_outcome_and_silence_has_a_reason(store: Store) -> None:

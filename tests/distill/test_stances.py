@@ -101,3 +101,25 @@ def test_words_in_common_tell_which_of_two_near_steps_is_meant() -> None:
     steps = gather_steps(made, scaffold, {places[0]: between(50, 1, 0.8), places[1]: between(50, 2, 0.75)})
     spoken = attach_stances(made, scaffold, steps, [], [HeardStance("dissent", Place(1, 0), axis(50))], leftover=True)
     assert [stance.step for stance in spoken] == [0]
+
+
+def test_a_quoted_part_of_one_step_says_which_is_meant() -> None:
+    guide = "- Post the finished draft before noon on Friday.\n- Answer every question within five days.\n- Send the slip."
+    made = scored(guide, "[quote]\nbefore noon on Friday\n[/quote]\n\nThat was moved.", "[quote]\non Friday\n[/quote]\n\nThat was moved.")
+    assert attached(made, (1, 0), (2, 0)) == [0, None], "two words may stand anywhere"
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("One note for step 2: ask the clerk first.", 2),
+        ("Before step 2, ask the clerk.", 1),
+        ("[quote]\nAnswer every question within five days.\n[/quote]\n\nAsk the clerk.", 2),
+        ("Ask the clerk.", 3),
+    ],
+)
+def test_what_is_added_to_a_step_stands_beside_it(said: str, place: int) -> None:
+    made = scored("1. Post the draft.\n2. Answer every question within five days.\n3. Send the slip.", said)
+    places = [Place(0, 0), Place(0, 1), Place(0, 2), Place(1, 0)]
+    steps = gather_steps(made, Scaffold(0, tuple(places[:3]), (places[3],)), {place: axis(n) for n, place in enumerate(places)})
+    assert [step.statements[0].place.post for step in steps].index(1) == place
