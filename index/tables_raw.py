@@ -75,11 +75,30 @@ def forget_derived(store: Store, source: str) -> None:
         "WHERE p.source = ? AND p.id NOT IN (SELECT post FROM tombstones)",
         [source],
     )
-    # Reactions stay: names of those who liked a post are not in the archive, and what is told whole takes their place.
+    # Reactions stay: names of those who liked a post are not in the archive. What is told whole takes their place, so the
+    # names are remembered for as long as it takes to read everything again.
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE known_names AS SELECT r.post, r.kind, r.actor FROM reactions r "
+        "SEMI JOIN derived d ON d.id = r.post WHERE r.actor <> ''"
+    )
     for table, key in (("post_versions", "post"), ("edges", "post"), ("posts", "id")):
         store.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT id FROM derived)")
     store.execute("DELETE FROM rejects WHERE source = ?", [source])
     store.execute("DROP TABLE derived")
+
+
+def recall_names(store: Store) -> None:
+    """After a source was read again: a count without names has the names back that were known, if it is not less than they are."""
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE recalled AS SELECT k.post, k.kind, k.actor, t.total, count(*) OVER (PARTITION BY k.post, k.kind) AS names "
+        "FROM known_names k JOIN (SELECT post, kind, sum(count)::INTEGER AS total, count(*) FILTER (actor <> '') AS named FROM reactions "
+        "GROUP BY post, kind) t ON t.post = k.post AND t.kind = k.kind WHERE t.named = 0 QUALIFY names <= t.total"
+    )
+    store.execute("DELETE FROM reactions WHERE (post, kind) IN (SELECT (post, kind) FROM recalled)")
+    store.execute("INSERT INTO reactions SELECT post, actor, kind, 1 FROM recalled")
+    store.execute("INSERT INTO reactions SELECT DISTINCT post, '', kind, (total - names)::INTEGER FROM recalled WHERE total > names")
+    store.execute("DROP TABLE recalled")
+    store.execute("DROP TABLE known_names")
 
 
 # --- taking words back --------------------------------------------------------------------------------------------
