@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from crawler.answers import Answer, read_object
 from crawler.farcaster import MAX_FID, Node, cast_id, cast_ref, event_records, message_records, name_records
+from crawler.farcaster_signed import hash_of
 from crawler.fields import line, mapping, mappings, whole
 from crawler.job import Ask, Emit, Job, told_by
 from crawler.probe import Probe
@@ -151,7 +152,7 @@ class _Reading:
                     raise SourceError(f"{self.node} gives events of shard {shard} from before {last}", "its cursor cannot be trusted")
                 last = max(ids, default=last)
                 self._move(shard, last, self._of_events(events))
-                if (len(events) < EVENTS_PAGE and not page.get("nextPageEventId")) or not ids:
+                if not ids:  # a node may give fewer at once than it is asked for
                     break
 
     def _of_events(self, events: Sequence[dict[str, Any]]) -> list[Record]:
@@ -169,7 +170,7 @@ class _Reading:
             return True
         add = mapping(data.get("castAddBody"))
         refs = [cast_ref(add.get("parentCastId")), cast_ref(mapping(data.get("reactionBody")).get("targetCastId"))]
-        refs.append(cast_id(fid, str(mapping(data.get("castRemoveBody")).get("targetHash"))))
+        refs.append(cast_id(fid, hash_of(mapping(data.get("castRemoveBody")).get("targetHash"))))
         return any(ref in self.known for ref in refs) or bool(self.channel and add.get("parentUrl") == self.channel)
 
     # --- what stands in the stores

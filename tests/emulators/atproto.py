@@ -162,6 +162,7 @@ class AtWorld:
     refuses_old: bool = False  # version 2
     drop_after: int = 0  # events, then the connection breaks; 0 = never
     asked: list[str] = field(default_factory=list)
+    streamed: int = 0  # events
     url: str = ""
     stream: str = ""
 
@@ -321,6 +322,7 @@ class AtServer:
                     if event["did"] in people and wanted:
                         await socket.send(json.dumps(event))
                         sent += 1
+                        self.world.streamed += 1
                         if self.world.drop_after and sent >= self.world.drop_after:
                             await socket.close(1011, "restart")
                             return

@@ -14,7 +14,7 @@ class Flaky:
 
     def __init__(self, url: str, share: float, seed: int = 1) -> None:
         self._to, self.share, self._chance = urlsplit(url), share, random.Random(seed)
-        self.url = ""
+        self.url, self.passed = "", 0  # pieces that went through, in either direction
 
     def __enter__(self) -> Flaky:
         self._loop = asyncio.new_event_loop()
@@ -44,6 +44,7 @@ class Flaky:
             while data := await reader.read(65_536):
                 if breaks and self._chance.random() < self.share:
                     break
+                self.passed += 1
                 writer.write(data)
                 await writer.drain()
         writer.close()
