@@ -110,16 +110,22 @@ def crawl(folder: Path) -> int:
     return process.returncode
 
 
-def found(folder: Path, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
-    """(found, pushed) of each kind of thing."""
+def found_in(folder: Path, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
     with Store(folder / ".precipitate" / "work.duckdb") as store:
-        rows = store.execute("SELECT id, body, state, likes, author FROM posts")
-        stored = {int(post.rpartition("/")[2]): (body, state, likes, author) for post, body, state, likes, author in rows}
-        named = set(store.execute("SELECT post, actor, kind FROM reactions WHERE actor <> ''"))
-        people = dict(store.execute("SELECT id, handle FROM authors"))
-        versions = {int(post.rpartition("/")[2]) for (post,) in store.execute("SELECT DISTINCT post FROM post_versions")}
-    live = {post: data for post, data in forum.posts.items() if not data["user_deleted"]}
+        return found(store, forum, done)
+
+
+def found(store: Store, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
+    """(found, pushed) of each kind of thing."""
     source = f"discourse:{forum.url.partition('://')[2]}"
+    mine = "(SELECT id FROM posts WHERE source = ?)"
+    rows = store.execute("SELECT id, body, state, likes, author FROM posts WHERE source = ?", [source])
+    stored = {int(post.rpartition("/")[2]): (body, state, likes, author) for post, body, state, likes, author in rows}
+    named = set(store.execute(f"SELECT post, actor, kind FROM reactions WHERE actor <> '' AND post IN {mine}", [source]))
+    people = dict(store.execute("SELECT id, handle FROM authors WHERE source = ?", [source]))
+    earlier = store.execute(f"SELECT DISTINCT post FROM post_versions WHERE post IN {mine}", [source])
+    versions = {int(post.rpartition("/")[2]) for (post,) in earlier}
+    live = {post: data for post, data in forum.posts.items() if not data["user_deleted"]}
     given = {
         (f"{source}/p/{post}", f"{source}/u/{forum.users[name]}", "like" if emoji == forum.main_reaction else emoji)
         for post, data in live.items()
@@ -171,7 +177,7 @@ def durability(threads: int, kills: int, seed: int) -> None:
             f"{failed:.0%} of {len(forum.log):,} requests failed,"
         )
         print(f"then {runs} further crawls, {time.monotonic() - began:.0f} s; requests at once at the server: {at_once}")
-        for name, (got, pushed) in found(folder, forum, done).items():
+        for name, (got, pushed) in found_in(folder, forum, done).items():
             print(f"  {name:<11} {got:>6,} of {pushed:>6,}  {got / pushed if pushed else 1:7.2%}")
 
 
@@ -257,7 +263,7 @@ def side_by_side(threads: int, seed: int) -> None:
                     visit()
                 seconds = time.monotonic() - began
                 if name == "precipitate":
-                    told = found(folder, forum, done)
+                    told = found_in(folder, forum, done)
                     posts, edits, gone = told["posts"], told["edits"], told["deletions"]
                 else:
                     posts, edits, gone = peer_found(first, out.read_text(encoding="utf-8"), forum, done)

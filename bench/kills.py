@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-LONGEST = 600.0  # seconds for one crawl
+LONGEST = 1_800.0  # seconds for one crawl
 MOMENT = 0.3  # seconds at most from the request to the kill
 TRIES = 3  # for each kill
 

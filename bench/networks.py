@@ -31,6 +31,7 @@ from index.workspace import init_workspace
 from tests.emulators.atproto import PROFILE, AtServer, AtWorld
 from tests.emulators.farcaster import FarcasterNode
 from tests.emulators.flaky import Flaky
+from tests.emulators.gate import Gate
 from tests.emulators.loopback import Loopback
 from tests.emulators.mastodon import MastodonServer
 from tests.emulators.nostr import EPOCH, Event, Person, RelayThread
@@ -79,6 +80,7 @@ class Life:
     change: Callable[[], None]
     asked: Callable[[], int]  # requests so far, as the server counts them
     pushed: Pushed
+    gate: Gate
 
 
 # --- the networks -------------------------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def nostr(threads: int) -> Iterator[Life]:
             pushed.live[f"nostr:{late['id']}"] = "late"
             pushed.reactions -= len(gone) + 1
 
-        yield Life(proxy.url, begin, thread, change, lambda: proxy.passed, pushed)
+        yield Life(proxy.url, begin, thread, change, lambda: proxy.passed, pushed, proxy.gate)
 
 
 @contextmanager
@@ -165,7 +167,7 @@ def at_network(threads: int, stream: bool) -> Iterator[Life]:
 
         wanted = "&".join(f"wantedDids={person.did}" for person in people)
         address = f"{world.stream}?{wanted}#plc={world.url}/plc" if stream else world.url
-        yield Life(address, begin, thread, change, lambda: len(world.asked) + world.streamed, pushed)
+        yield Life(address, begin, thread, change, lambda: len(world.asked) + world.streamed, pushed, world.gate)
 
 
 @contextmanager
@@ -198,7 +200,7 @@ def farcaster(threads: int) -> Iterator[Life]:
             pushed.gone = {f"farcaster:1/{root['hash']}" for root in roots[:share]}
             pushed.reactions -= share + 1
 
-        yield Life(server.url, begin, thread, change, lambda: len(server.asked), pushed)
+        yield Life(server.url, begin, thread, change, lambda: len(server.asked), pushed, server.gate)
 
 
 @contextmanager
@@ -232,7 +234,7 @@ def mastodon(threads: int) -> Iterator[Life]:
             pushed.gone = {post(root, "ann") for root in roots[:share]}
             pushed.reactions -= share
 
-        yield Life(server.url, lambda: None, thread, change, lambda: len(server.asked), pushed)
+        yield Life(server.url, lambda: None, thread, change, lambda: len(server.asked), pushed, server.gate)
 
 
 NETWORKS: dict[str, Callable[[int], Any]] = {
@@ -262,8 +264,8 @@ def at_rest(workspace: Path) -> int:
     return VISITS
 
 
-def compare(store: Store, pushed: Pushed) -> dict[str, tuple[int, int]]:
-    """(pushed, found) of each kind."""
+def compare(store: Store, pushed: Pushed, source: str = "") -> dict[str, tuple[int, int]]:
+    """(pushed, found) of each kind; of one source where the store holds several."""
     posts = {row[0]: (row[1], row[2]) for row in store.execute("SELECT id, state, body FROM posts")}
     versions = {row[0]: row[1] for row in store.execute("SELECT post, string_agg(body, ' ') FROM post_versions GROUP BY post")}
     live = {post: word for post, word in pushed.live.items() if post not in pushed.gone}
@@ -271,8 +273,11 @@ def compare(store: Store, pushed: Pushed) -> dict[str, tuple[int, int]]:
     edits = sum(posts.get(post, ("", ""))[0] == "edited" and word in versions.get(post, "") for post, word in pushed.edited.items())
     # What was deleted before it was ever read need not be known; what is known of it must be gone.
     kept = sum(post in posts and (posts[post][0] not in ("author_deleted",) or posts[post][1] != "") for post in pushed.gone)
-    reactions = store.execute("SELECT count(*) FROM reactions WHERE actor <> ''")[0][0]
-    handles = {row[0] for row in store.execute("SELECT handle FROM authors")}
+    mine = [source, source]
+    reactions = store.execute(
+        "SELECT count(*) FROM reactions WHERE actor <> '' AND (? = '' OR post IN (SELECT id FROM posts WHERE source = ?))", mine
+    )[0][0]
+    handles = {row[0] for row in store.execute("SELECT handle FROM authors WHERE ? = '' OR source = ?", mine)}
     links = {row[0] for row in store.execute("SELECT target FROM identity_links")}
     named, linked = len(pushed.handles & handles), len(pushed.links & links)
     return {

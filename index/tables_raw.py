@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from index.records import Origin, PostVersion, Raw
+from index.records import Origin, PostVersion, Raw, Source
 from index.store import Store, storable
 from index.tables_discussion import body_hash
 
@@ -46,6 +46,12 @@ def origins(store: Store, post: str) -> list[dict[str, Any]]:
     return store.rows(
         f"SELECT {_COLUMNS}, redacted FROM raws WHERE id IN (SELECT raw FROM origins WHERE post = ?) ORDER BY seen, file, start", [post]
     )
+
+
+def source_of(store: Store, post: str) -> Source | None:
+    """The source that a post was read from, as far as provenance needs it: also in a release's snapshot."""
+    rows = store.execute("SELECT s.id, s.kind, s.address, s.base_url FROM posts p JOIN sources s ON s.id = p.source WHERE p.id = ?", [post])
+    return Source(*rows[0]) if rows else None
 
 
 def raw_answers(store: Store, source: str) -> Iterator[Raw]:

@@ -240,12 +240,6 @@ def test_mutated_events_leave_nothing_broken() -> None:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store(":memory:") as opened:
-        yield opened
-
-
-@pytest.fixture
 def node() -> FarcasterNode:
     return FarcasterNode()
 
