@@ -12,6 +12,7 @@ from crawler.fields import MAX_COUNT, line, mapping, mappings, whole
 from index.records import Author, PostVersion, Reaction
 from index.spool import Record
 
+MOST_NAMES = 27  # of one kind of reaction that is no like: what the plugin gives
 _ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
 _CELL = re.compile(r"<td\b[^>]*>(.*?)</td>", re.S)
 _MARK = re.compile(r"</?(?:del|ins)\b[^>]*>")
@@ -47,7 +48,7 @@ def likers(forum: Forum, post: int, likes: int, people: Iterable[Mapping[str, An
 def reacted(forum: Forum, post: int, payload: Mapping[str, Any]) -> list[Record]:
     """Who reacted to a post with something else than a like, from `/discourse-reactions/posts/{id}/reactions-users.json`.
 
-    It names people by their handles alone, at most 27 for each kind; the rest of a count stays without names. The store
+    It names people by their handles alone, at most MOST_NAMES for each kind; the rest of a count stays without names. The store
     finds the numbers of those it knows.
     """
     authors: dict[str, Author] = {}
