@@ -40,7 +40,7 @@ COMMAND = [sys.executable, str(HOME / "cli.py"), "crawl", "--quiet"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(HOME) + os.pathsep + os.environ.get("PYTHONPATH", ""), "GITHUB_TOKEN": "let-me-in"}
 CONFIG = "[crawl]\ndelay_seconds = 0.01\ntimeout_seconds = 120\nextra_requests = 3000\n\n[watch]\nsilent_days = 0\nshrink_bp = 0\n"
 FAILING, VISITS, WELL, MOST_KILLS = 0.2, 20, 3, 3
-PATIENCE = 300.0  # seconds that all may take to come to their gates
+QUIET = 3.0  # seconds in which nobody asks anything more: those who are not at their gates by then have ended
 Figures = dict[str, tuple[int, int]]  # kind → (pushed, found)
 
 
@@ -138,11 +138,14 @@ def kill_once(workspace: Path, found: list[Network], chance: random.Random) -> l
     for network in found:
         network.gate.close(chance.randint(1, chance.choice((3, 10, 30))))
     wanted = len(found) if chance.random() < 0.7 else chance.randint(1, len(found))
-    began, due, met = time.monotonic(), list[float](), list[str]()
+    due, met, last = list[float](), list[str](), [(0, time.monotonic())]
 
     def kill() -> bool:
         waiting = sum(network.gate.held for network in found)
-        if not due and (waiting >= wanted or (waiting and time.monotonic() - began > PATIENCE)):
+        passed = waiting + sum(network.gate.passed for network in found)
+        if passed != last[0][0]:
+            last[0] = (passed, time.monotonic())
+        if not due and (waiting >= wanted or (waiting and time.monotonic() - last[0][1] > QUIET)):
             due.append(time.monotonic() + chance.uniform(0.0, 1.0))
         met[:] = [network.name for network in found if network.gate.held]
         return bool(due) and time.monotonic() >= due[0]

@@ -11,6 +11,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.held = False
+        self.passed = 0
         self._left: int | None = None
         self._guard = threading.Lock()
 
@@ -25,10 +26,9 @@ class Gate:
     def take(self) -> bool:
         """Whether one more request may go."""
         with self._guard:
-            if self._left is None:
-                return True
-            if self._left > 0:
-                self._left -= 1
+            if self._left is None or self._left > 0:
+                self.passed += 1
+                self._left = None if self._left is None else self._left - 1
                 return True
             self.held = True
             return False
