@@ -239,10 +239,12 @@ STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill,
 
 def run_stages(job: Job, names: Sequence[str]) -> dict[str, Any]:
     """Stages in order, entered into the table of runs with what each cost."""
+    from index.aside import leave_runs
     from index.tables_procedures import finish_run, start_run
     from publish.report import run_value
 
     number = start_run(job.store, job.config.digest("crawl", "distill", "rewards"))
+    leave_runs(job.workspace, job.store)
     reports: dict[str, Any] = {}
     started = time.monotonic_ns()
     try:
@@ -252,10 +254,12 @@ def run_stages(job: Job, names: Sequence[str]) -> dict[str, Any]:
             _save_costs(job.store, number, name, reports[name], (time.monotonic_ns() - begun) // 1000)
     except BaseException as error:
         finish_run(job.store, number, "interrupted" if isinstance(error, KeyboardInterrupt) else "error", {"error": str(error)})
+        leave_runs(job.workspace, job.store)
         raise
     status = "partial" if any(getattr(report, "partial", False) for report in reports.values()) else "ok"
     told = run_value(number, status, (time.monotonic_ns() - started) // 1000, reports)
     finish_run(job.store, number, status, told["stages"])
+    leave_runs(job.workspace, job.store)
     return told
 
 
@@ -322,9 +326,11 @@ def crawl(quiet: Quiet = False, dry_run: DryRun = False, metrics: Metrics = None
 
 def show_plan(as_json: bool) -> int:
     from crawler.plan import plan
+    from index.aside import reading
     from publish.crawls import render_plan
 
-    with writing("dry run") as (workspace, store):
+    workspace = here()
+    with reading(workspace) as store:
         told = plan(store, workspace.config().crawl)
     emit(as_json, told, render_plan(told))
     return 0
@@ -2021,11 +2027,10 @@ def runs(
 
     The runs so far, newest first: when, how each ended, what it read and asked. With --json all that each stage said.
     """
-    from index.tables_procedures import runs as runs_of
+    from index.aside import known_runs
     from publish.crawls import render_runs
 
-    with writing("runs") as (_, store):
-        told = [asdict(found) for found in runs_of(store, limit)]
+    told = known_runs(here(), limit)
     emit(as_json, told, render_runs(told))
 
 
@@ -2033,17 +2038,13 @@ def runs(
 def provenance(post: Annotated[str, typer.Argument(metavar="POST", help="A post's id.")], as_json: Json = False) -> None:
     """Example: precipitate provenance discourse:forum.example.org/p/12
 
-    Where a post came from: each raw answer with its address, time, digest and place in the archive (WARC).
+    Where a post came from: each raw answer with its address, time, digest and place in the archive (WARC); for a post of
+    an archive on disk the file and the record in it. While a run is at work, as of the current release.
     """
-    from index.errors import UnknownName
-    from index.tables_discussion import source_of_post
-    from index.tables_raw import origins
+    from crawler.provenance import provenance as find
     from publish.crawls import render_provenance
 
-    with writing("provenance") as (_, store):
-        if source_of_post(store, post) is None:
-            raise UnknownName("post", post, [], "give its full id, as `precipitate show` and exports write it")
-        told = {"post": post, "answers": origins(store, post)}
+    told = find(here(), post)
     emit(as_json, told, render_provenance(told))
 
 

@@ -2,8 +2,8 @@
 
     python -m bench.conversations [snapshot|hackernews|lemmy-0.19|lemmy-1.0|hive|github|stackexchange|hyperkitty …] [--kills 20]
 
-`precipitate crawl` runs in a process of its own and is killed (kill -9) at random moments, while a fifth of all requests
-fails; after each kill somebody edits, takes back, likes or begins a conversation. Then it is run until it is at rest. The
+`precipitate crawl` runs in a process of its own and is killed (kill -9), each time after a random number of its requests, while
+a fifth of all requests fails; after each kill somebody edits, takes back, likes or begins a conversation. Then it is run until it is at rest. The
 servers are those of tests/emulators/conversations.py.
 """
 
@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.kills import kill_again_and_again, run
 from crawler.address import find_source
 from index import tables_discussion as tables
 from index.config import CrawlConfig
@@ -33,7 +33,6 @@ HOME = Path(__file__).parent.parent
 FAILING = 0.2
 VISITS = 30  # until it has to be at rest
 WELL = 3  # crawls in a row that end well: what is missing counts as gone when it is missing twice
-TRIES = 3  # for each kill, since a crawl may end before it
 # The world is years old, and loses a tenth at once: both are told by a crawl, and neither is what is measured here.
 CONFIG = "[crawl]\ndelay_seconds = 0.01\ntimeout_seconds = 5\n\n[watch]\nsilent_days = 0\nshrink_bp = 0\n"
 
@@ -67,18 +66,10 @@ def live_on(case: Case, world: World, chance: random.Random, number: int) -> Non
         world.like(root.id, f"guest{number}")
 
 
-def crawl(workspace: Path, after: float | None = None) -> int:
-    """`precipitate crawl`, its exit status; `after`: killed with its children so many seconds after its start."""
+def crawl(workspace: Path, kill: Callable[[], bool] | None = None) -> int:
+    """`precipitate crawl`, its exit status; killed with its children where `kill` says so."""
     environment = os.environ | {"PYTHONPATH": str(HOME), "GITHUB_TOKEN": "let-me-in"}
-    command = [sys.executable, "-m", "cli", "crawl", "--quiet"]
-    with subprocess.Popen(
-        command, cwd=workspace, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            return process.wait(after if after is not None else 300)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        return process.wait(30)
+    return run([sys.executable, "-m", "cli", "crawl", "--quiet"], workspace, environment, kill)
 
 
 def at_rest(workspace: Path) -> int:
@@ -127,27 +118,36 @@ def _reactions(store: Store, case: Case, world: World) -> tuple[int, int]:
 
 
 def measure(name: str, kills: int, conversations: int, seed: int) -> bool:
-    """Prints a line; True if all of everything was found."""
+    """Prints a line; True if all of everything was found, and all kills met a crawl."""
     case, chance, world = CASES[name], random.Random(f"{name} {seed}"), populated(conversations)
     with tempfile.TemporaryDirectory() as folder, case.server(world) as server:
-        workspace = init_workspace(Path(folder) / "work")
-        (workspace.root / "precipitate.toml").write_text(CONFIG)
-        with Store(workspace.database) as store:
-            tables.add_source(store, find_source(case.address(server), True, CrawlConfig(delay_seconds=0.001)))
+        calm, workspace = (_workspace(Path(folder) / which, case.address(server)) for which in ("calm", "work"))
+        crawl(calm)
+        whole = len(server.log)
         server.failing = FAILING
-        world.clock, killed = int(time.time()) - 4 * 3600, 0
-        for _ in range(kills * TRIES):
-            if killed == kills:
-                break
-            if crawl(workspace.root, chance.uniform(0.3, 3.0)) == -signal.SIGKILL:
-                killed += 1
-                live_on(case, world, chance, killed)
-        visits = at_rest(workspace.root)
-        with Store(workspace.database) as store:
+        world.clock = int(time.time()) - 4 * 3600
+        killed = kill_again_and_again(
+            lambda kill: crawl(workspace, kill),
+            lambda: len(server.log),
+            whole,
+            kills,
+            chance,
+            lambda number: live_on(case, world, chance, number),
+        )
+        visits = at_rest(workspace)
+        with Store(workspace / ".precipitate" / "work.duckdb") as store:
             figures = compare(store, case, world)
     shown = ", ".join(f"{kind} {found}/{pushed}" for kind, (pushed, found) in figures.items())
-    print(f"{name:<14} killed {killed} times, {visits} crawls to rest: {shown}", flush=True)
-    return all(pushed == found for pushed, found in figures.values())
+    print(f"{name:<14} {whole:>4} requests a crawl, killed {killed} times while asking, {visits} crawls to rest: {shown}", flush=True)
+    return killed == kills and all(pushed == found for pushed, found in figures.values())
+
+
+def _workspace(folder: Path, address: str) -> Path:
+    workspace = init_workspace(folder)
+    (workspace.root / "precipitate.toml").write_text(CONFIG)
+    with Store(workspace.database) as store:
+        tables.add_source(store, find_source(address, True, CrawlConfig(delay_seconds=0.001)))
+    return workspace.root
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python -m bench.crawl [--threads 200] [--kills 20] [--seed 1] [--peers]
 
-A forum is emulated on loopback (tests/emulators/discourse.py). Its first crawl is killed (kill -9) at random moments
-while 20 % of its requests fail and people post, edit, like and delete; then it is crawled until it is at rest. What was
+A forum is emulated on loopback (tests/emulators/discourse.py). Its first crawl is killed (kill -9), each time after a random
+number of its requests, while 20 % of them fail and people post, edit, react and delete; then it is crawled until it is at rest. What was
 pushed to the server is compared with the store. With --peers, forum-dl and discosuck are installed from PyPI
 into an environment of their own and read the same forum twice, before and after edits and deletions.
 """
@@ -14,7 +14,6 @@ import argparse
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,12 +24,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bench.kills import kill_again_and_again, run
 from index.store import Store
 from tests.emulators.discourse import DiscourseEmulator
 
 HOME = Path(__file__).parent.parent
 PEOPLE = ("ann", "bob", "cid", "dee", "eve")
+EMOJI = ("heart", "heart", "tada", "-1")
 PEERS = {"forum-dl": ("forum-dl==0.3.0", "pydantic<2"), "discosuck": ("discosuck==0.1.0",)}  # what has to be installed
+VISITS = 12  # crawls until it has to be at rest
 Words = tuple[str, ...]
 Life = dict[str, dict[int, str]]  # "edited", "gone", "new": post → what it said before, or said first
 
@@ -41,7 +43,8 @@ def populate(forum: DiscourseEmulator, threads: int, chance: random.Random) -> N
         for reply in range(chance.choice((0, 1, 2, 4, 8, 30))):
             post = forum.reply(topic, f"words {number} {reply}", by=chance.choice(PEOPLE))
             if chance.random() < 0.2:
-                forum.like_by(post, *chance.sample(PEOPLE, chance.randint(1, 3)))
+                for name in chance.sample(PEOPLE, chance.randint(1, 3)):
+                    forum.react(post, name, chance.choice(EMOJI))
 
 
 def live_on(forum: DiscourseEmulator, chance: random.Random, count: int) -> Life:
@@ -58,7 +61,7 @@ def live_on(forum: DiscourseEmulator, chance: random.Random, count: int) -> Life
             forum.edit(post, f"edited words {chance.random()}", bump=chance.random() < 0.5)
             done["edited"].setdefault(post, words)
         elif way < 0.8:
-            forum.like_by(post, *chance.sample(PEOPLE, chance.randint(1, 3)))
+            forum.react(post, chance.choice(PEOPLE), chance.choice(EMOJI))
         elif way < 0.9:
             forum.delete_by_author(post)
             done["gone"][post] = words
@@ -71,12 +74,15 @@ def live_on(forum: DiscourseEmulator, chance: random.Random, count: int) -> Life
 # --- our own --------------------------------------------------------------------------------------------------------
 
 
+COMMAND = [sys.executable, str(HOME / "cli.py")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HOME)}
+
+
 def cli(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(HOME)}
     return subprocess.Popen(
-        [sys.executable, str(HOME / "cli.py"), *words],
+        [*COMMAND, *words],
         cwd=cwd,
-        env=environment,
+        env=ENVIRONMENT,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -104,35 +110,31 @@ def crawl(folder: Path) -> int:
     return process.returncode
 
 
-def kill_again_and_again(folder: Path, forum: DiscourseEmulator, kills: int, chance: random.Random) -> Life:
-    """Crawls killed after a random time, the first ones early; the forum lives on between them."""
-    done: Life = {"edited": {}, "gone": {}, "new": {}}
-    for _ in range(kills):
-        process = cli("crawl", "-q", cwd=folder)
-        time.sleep(chance.uniform(0.5, 6.0))
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        for name, posts in live_on(forum, chance, 6).items():
-            done[name] = posts | done[name]
-    return done
-
-
-def found(folder: Path, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
-    """(found, pushed) of each kind of thing."""
+def found_in(folder: Path, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
     with Store(folder / ".precipitate" / "work.duckdb") as store:
-        rows = store.execute("SELECT id, body, state, likes, author FROM posts")
-        stored = {int(post.rpartition("/")[2]): (body, state, likes, author) for post, body, state, likes, author in rows}
-        named = set(store.execute("SELECT post, actor FROM reactions WHERE actor <> ''"))
-        people = dict(store.execute("SELECT id, handle FROM authors"))
-        versions = {int(post.rpartition("/")[2]) for (post,) in store.execute("SELECT DISTINCT post FROM post_versions")}
-    live = {post: data for post, data in forum.posts.items() if not data["user_deleted"]}
+        return found(store, forum, done)
+
+
+def found(store: Store, forum: DiscourseEmulator, done: Life) -> dict[str, tuple[int, int]]:
+    """(found, pushed) of each kind of thing."""
     source = f"discourse:{forum.url.partition('://')[2]}"
-    likes = {(f"{source}/p/{post}", f"{source}/u/{user}") for post, data in live.items() for user in data.get("liked_by", ())}
+    mine = "(SELECT id FROM posts WHERE source = ?)"
+    rows = store.execute("SELECT id, body, state, likes, author FROM posts WHERE source = ?", [source])
+    stored = {int(post.rpartition("/")[2]): (body, state, likes, author) for post, body, state, likes, author in rows}
+    named = set(store.execute(f"SELECT post, actor, kind FROM reactions WHERE actor <> '' AND post IN {mine}", [source]))
+    people = dict(store.execute("SELECT id, handle FROM authors WHERE source = ?", [source]))
+    earlier = store.execute(f"SELECT DISTINCT post FROM post_versions WHERE post IN {mine}", [source])
+    versions = {int(post.rpartition("/")[2]) for (post,) in earlier}
+    live = {post: data for post, data in forum.posts.items() if not data["user_deleted"]}
+    given = {
+        (f"{source}/p/{post}", f"{source}/u/{forum.users[name]}", "like" if emoji == forum.main_reaction else emoji)
+        for post, data in live.items()
+        for name, emoji in data.get("reacted_by", {}).items()
+    }
     edited = [post for post in done["edited"] if post in live]
     return {
         "posts": (sum(stored.get(post, ("",))[0] == data["cooked"] for post, data in live.items()), len(live)),
-        "reactions": (len(likes & named), len(likes)),
+        "reactions": (len(given & named), len(given | {one for one in named if int(one[0].rpartition("/")[2]) in live})),
         "edits": (sum(post in versions and stored[post][0] == live[post]["cooked"] for post in edited), len(edited)),
         "deletions": (
             sum(post not in stored or stored[post][1] in ("author_deleted", "pruned", "moderated") for post in done["gone"]),
@@ -147,11 +149,22 @@ def durability(threads: int, kills: int, seed: int) -> None:
     with DiscourseEmulator() as forum, tempfile.TemporaryDirectory() as home:
         populate(forum, threads, chance)
         began = time.monotonic()
-        folder = workspace(Path(home) / "ours", forum.url)
+        calm, folder = (workspace(Path(home) / name, forum.url) for name in ("calm", "ours"))
+        asked = len(forum.log)
+        crawl(calm)
+        whole = len(forum.log) - asked
+        forum.log.clear()
         forum.flaky = 0.2
-        done = kill_again_and_again(folder, forum, kills, chance)
+        done: Life = {"edited": {}, "gone": {}, "new": {}}
+
+        def more(_: int) -> None:
+            for name, posts in live_on(forum, chance, 6).items():
+                done[name] = posts | done[name]
+
+        kill = lambda when: run([*COMMAND, "crawl", "-q"], folder, ENVIRONMENT, when)  # noqa: E731
+        killed = kill_again_and_again(kill, lambda: len(forum.log), whole, kills, chance, more)
         runs = 0
-        while runs < 12:  # until nothing is left to be done: an absence has to be seen twice
+        while runs < VISITS:  # until nothing is left to be done: an absence has to be seen twice
             asked = len(forum.log)
             clean = crawl(folder) == 0
             runs += 1
@@ -159,9 +172,12 @@ def durability(threads: int, kills: int, seed: int) -> None:
                 break
         at_once = max(hit.at_once for hit in forum.log)
         failed = sum(hit.status != 200 for hit in forum.log) / len(forum.log)
-        print(f"{len(forum.posts)} posts in {threads} threads, {kills} times kill -9, {failed:.0%} of {len(forum.log):,} requests failed,")
+        print(
+            f"{len(forum.posts)} posts in {threads} threads, a crawl makes {whole} requests; killed {killed} times while it asked, "
+            f"{failed:.0%} of {len(forum.log):,} requests failed,"
+        )
         print(f"then {runs} further crawls, {time.monotonic() - began:.0f} s; requests at once at the server: {at_once}")
-        for name, (got, pushed) in found(folder, forum, done).items():
+        for name, (got, pushed) in found_in(folder, forum, done).items():
             print(f"  {name:<11} {got:>6,} of {pushed:>6,}  {got / pushed if pushed else 1:7.2%}")
 
 
@@ -247,7 +263,7 @@ def side_by_side(threads: int, seed: int) -> None:
                     visit()
                 seconds = time.monotonic() - began
                 if name == "precipitate":
-                    told = found(folder, forum, done)
+                    told = found_in(folder, forum, done)
                     posts, edits, gone = told["posts"], told["edits"], told["deletions"]
                 else:
                     posts, edits, gone = peer_found(first, out.read_text(encoding="utf-8"), forum, done)

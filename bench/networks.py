@@ -2,8 +2,9 @@
 
     python -m bench.networks [nostr|atproto|jetstream|farcaster|mastodon …] [--threads 60] [--kills 20] [--fuzz 20000]
 
-The first crawl is killed (kill -9) at random moments while a fifth of all requests fails. Then people edit, take back and
-rename; then it is crawled until it is at rest, with a fifth failing still. nostr is read from nostr-sdk's relay behind a
+The first crawl is killed (kill -9) again and again, each time after a random number of its requests, while a fifth of all
+requests fails and people go on to write. Then they edit, take back and rename; then it is crawled until it is at rest, with
+a fifth failing still. How many requests a crawl makes is found out by one that nobody disturbs. nostr is read from nostr-sdk's relay behind a
 proxy that breaks connections, the others from the emulators of tests/emulators. --fuzz reads so many mutated payloads.
 """
 
@@ -12,17 +13,16 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.kills import kill_again_and_again, run
 from crawler.address import find_source
 from index import tables_discussion as tables
 from index.config import CrawlConfig
@@ -31,6 +31,7 @@ from index.workspace import init_workspace
 from tests.emulators.atproto import PROFILE, AtServer, AtWorld
 from tests.emulators.farcaster import FarcasterNode
 from tests.emulators.flaky import Flaky
+from tests.emulators.gate import Gate
 from tests.emulators.loopback import Loopback
 from tests.emulators.mastodon import MastodonServer
 from tests.emulators.nostr import EPOCH, Event, Person, RelayThread
@@ -71,12 +72,15 @@ class Pushed:
 
 @dataclass
 class Life:
-    """One network on loopback: its address, what is pushed first, and what happens later."""
+    """One network on loopback: its address, who is there, one thread more, and what happens to them later."""
 
     address: str
     begin: Callable[[], None]
+    thread: Callable[[int], None]
     change: Callable[[], None]
+    asked: Callable[[], int]  # requests so far, as the server counts them
     pushed: Pushed
+    gate: Gate
 
 
 # --- the networks -------------------------------------------------------------------------------------------------
@@ -95,21 +99,23 @@ def nostr(threads: int) -> Iterator[Life]:
                 bob.event(0, '{"name": "bob"}', at=EPOCH),
             ]
             events.append(bob.event(10011, "", ["i", "github:bob", "proof"], at=EPOCH))
-            for number in range(threads):
-                root = ann.note(f"root {number}", at=EPOCH + number * 100)
-                reply = bob.note(f"reply {number}", root, at=EPOCH + number * 100 + 10)
-                events += [root, reply, cat.like(root, at=EPOCH + number * 100 + 20), dan.like(reply, "🤙", at=EPOCH + number * 100 + 30)]
-                roots.append(root)
-                pushed.live |= {f"nostr:{root['id']}": "root", f"nostr:{reply['id']}": "reply"}
             events.append(cat.article("guide", "first text", EPOCH + 5))
             pushed.live[f"nostr:30023:{cat.pubkey}:guide"] = "second"
-            pushed.reactions = 2 * threads
             assert relay.publish(*events) == []
+
+        def thread(number: int) -> None:
+            root = ann.note(f"root {number}", at=EPOCH + number * 100)
+            reply = bob.note(f"reply {number}", root, at=EPOCH + number * 100 + 10)
+            likes = [cat.like(root, at=EPOCH + number * 100 + 20), dan.like(reply, "🤙", at=EPOCH + number * 100 + 30)]
+            roots.append(root)
+            pushed.live |= {f"nostr:{root['id']}": "root", f"nostr:{reply['id']}": "reply"}
+            pushed.reactions += 2
+            assert relay.publish(root, reply, *likes) == []
 
         def change() -> None:
             now = int(time.time())
             gone = roots[: threads // 10]
-            undone = cat.like(roots[-1], at=EPOCH + (threads - 1) * 100 + 20)
+            undone = cat.like(roots[-1], at=EPOCH + (len(roots) - 1) * 100 + 20)
             late = ann.note("late, dated back", at=EPOCH + 55)
             events = [ann.delete(*gone, at=now), cat.article("guide", "second text", now), bob.event(0, '{"name": "bob-two"}', at=now)]
             assert relay.publish(*events, cat.delete(undone, at=now), late) == []
@@ -118,43 +124,50 @@ def nostr(threads: int) -> Iterator[Life]:
             pushed.live[f"nostr:{late['id']}"] = "late"
             pushed.reactions -= len(gone) + 1
 
-        yield Life(proxy.url, begin, change, pushed)
+        yield Life(proxy.url, begin, thread, change, lambda: proxy.passed, pushed, proxy.gate)
 
 
 @contextmanager
 def at_network(threads: int, stream: bool) -> Iterator[Life]:
     with AtServer(AtWorld(failing=FAILING, drop_after=40)) as world:
-        ann, bob, cat = (world.person(name) for name in ("ann", "bob", "cat"))
-        for person in (ann, bob, cat):
+        writers = [world.person(f"ann{number}") for number in range(max(1, threads // 3))]  # each with a repository to be read
+        bob, cat = world.person("bob"), world.person("cat")
+        people = [*writers, bob, cat]
+        for person in people:
             person.handle = f"{person.name}.invalid"
-        pushed = Pushed(handles={"ann.invalid", "bob-two.invalid", "cat.invalid"}, links={"https://ann.example"})
-        roots, likes = list[str](), list[str]()
+        pushed = Pushed(
+            handles={f"{person.name}.invalid" for person in [*writers, cat]} | {"bob-two.invalid"}, links={"https://ann.example"}
+        )
+        roots, likes = dict[str, Any](), list[str]()
 
         def begin() -> None:
-            ann.write(PROFILE, {"displayName": "Ann", "description": "https://ann.example"}, "self")
-            for number in range(threads):
-                root = ann.post(f"root {number}")
-                reply = bob.post(f"reply {number}", root)
-                likes.extend((cat.like(root), cat.like(reply)))
-                roots.append(root)
-                pushed.live |= {root: "root", reply: "reply"}
-            pushed.reactions = 2 * threads
+            writers[0].write(PROFILE, {"displayName": "Ann", "description": "https://ann.example"}, "self")
+
+        def thread(number: int) -> None:
+            writer = writers[number % len(writers)]
+            root = writer.post(f"root {number}")
+            reply = bob.post(f"reply {number}", root)
+            likes.extend((cat.like(root), cat.like(reply)))
+            roots[root] = writer
+            pushed.live |= {root: "root", reply: "reply"}
+            pushed.reactions += 2
 
         def change() -> None:
-            share = threads // 10
-            for root in roots[:share]:
-                ann.delete(root)
-            for number, root in enumerate(roots[share : 2 * share]):
-                ann.edit(root, f"edited {number}")
+            share, known = threads // 10, list(roots)
+            for root in known[:share]:
+                roots[root].delete(root)
+            for number, root in enumerate(known[share : 2 * share]):
+                roots[root].edit(root, f"edited {number}")
                 pushed.live[root], pushed.edited[root] = "edited", "root"
             cat.delete(likes[-1])
             bob.say_handle("bob-two.invalid")
             bob.post("news")
-            pushed.gone = set(roots[:share])
+            pushed.gone = set(known[:share])
             pushed.reactions -= share + 1
 
-        people = "&".join(f"wantedDids={person.did}" for person in (ann, bob, cat))
-        yield Life(f"{world.stream}?{people}#plc={world.url}/plc" if stream else world.url, begin, change, pushed)
+        wanted = "&".join(f"wantedDids={person.did}" for person in people)
+        address = f"{world.stream}?{wanted}#plc={world.url}/plc" if stream else world.url
+        yield Life(address, begin, thread, change, lambda: len(world.asked) + world.streamed, pushed, world.gate)
 
 
 @contextmanager
@@ -168,13 +181,14 @@ def farcaster(threads: int) -> Iterator[Life]:
             node.say(1, "USERNAME", "ann")
             node.say(2, "USERNAME", "bob")
             node.verify(1, f"0x{1:040x}")
-            for number in range(threads):
-                root = node.cast(1, f"root {number}")
-                reply = node.cast(2, f"reply {number}", root)
-                likes.extend((node.react(3, root), node.react(3, reply)))
-                roots.append(root)
-                pushed.live |= {f"farcaster:1/{root['hash']}": "root", f"farcaster:2/{reply['hash']}": "reply"}
-            pushed.reactions = 2 * threads
+
+        def thread(number: int) -> None:
+            root = node.cast(1, f"root {number}")
+            reply = node.cast(2, f"reply {number}", root)
+            likes.extend((node.react(3, root), node.react(3, reply)))
+            roots.append(root)
+            pushed.live |= {f"farcaster:1/{root['hash']}": "root", f"farcaster:2/{reply['hash']}": "reply"}
+            pushed.reactions += 2
 
         def change() -> None:
             share = threads // 10
@@ -186,7 +200,7 @@ def farcaster(threads: int) -> Iterator[Life]:
             pushed.gone = {f"farcaster:1/{root['hash']}" for root in roots[:share]}
             pushed.reactions -= share + 1
 
-        yield Life(server.url, begin, change, pushed)
+        yield Life(server.url, begin, thread, change, lambda: len(server.asked), pushed, server.gate)
 
 
 @contextmanager
@@ -201,15 +215,14 @@ def mastodon(threads: int) -> Iterator[Life]:
         def post(number: str, name: str) -> str:
             return f"ap:{fed.url}/users/{name}/statuses/{number}"
 
-        def begin() -> None:
-            for number in range(threads):
-                root = fed.post("ann", f"root {number}")
-                reply = fed.post("bob", f"reply {number}", root)
-                fed.favourite(root, "bob")
-                fed.favourite(reply, "ann")
-                roots.append(root)
-                pushed.live |= {post(root, "ann"): "root", post(reply, "bob"): "reply"}
-            pushed.reactions = 2 * threads
+        def thread(number: int) -> None:
+            root = fed.post("ann", f"root {number}")
+            reply = fed.post("bob", f"reply {number}", root)
+            fed.favourite(root, "bob")
+            fed.favourite(reply, "ann")
+            roots.append(root)
+            pushed.live |= {post(root, "ann"): "root", post(reply, "bob"): "reply"}
+            pushed.reactions += 2
 
         def change() -> None:
             share = threads // 10
@@ -221,7 +234,7 @@ def mastodon(threads: int) -> Iterator[Life]:
             pushed.gone = {post(root, "ann") for root in roots[:share]}
             pushed.reactions -= share
 
-        yield Life(server.url, begin, change, pushed)
+        yield Life(server.url, lambda: None, thread, change, lambda: len(server.asked), pushed, server.gate)
 
 
 NETWORKS: dict[str, Callable[[int], Any]] = {
@@ -236,33 +249,9 @@ NETWORKS: dict[str, Callable[[int], Any]] = {
 # --- the measure --------------------------------------------------------------------------------------------------
 
 
-def crawl(workspace: Path, after: float | None = None) -> int:
-    """A crawl in a process of its own, its exit status. `after`: killed with all its children so many seconds after it
-    has begun to write, which on a busy machine is long after it was started."""
-    environment = os.environ | {"PYTHONPATH": str(HOME)}
-    command = [sys.executable, "-c", CRAWL, str(workspace)]
-    with subprocess.Popen(
-        command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        if after is not None:
-            began = time.time()
-            while process.poll() is None and not _wrote(workspace, began):
-                time.sleep(0.01)
-            try:
-                return process.wait(after)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-        return process.wait(300)
-
-
-def _wrote(workspace: Path, since: float) -> bool:
-    """Whether a batch or a raw answer was written."""
-    folder = workspace / ".precipitate"
-    for path in (*folder.glob("spool/*"), *folder.glob("spool/.*"), *folder.glob("raw/*")):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime >= since:
-                return True
-    return False
+def crawl(workspace: Path, kill: Callable[[], bool] | None = None) -> int:
+    """A crawl in a process of its own, its exit status; killed with all its children where `kill` says so."""
+    return run([sys.executable, "-c", CRAWL, str(workspace)], workspace, os.environ | {"PYTHONPATH": str(HOME)}, kill)
 
 
 def at_rest(workspace: Path) -> int:
@@ -275,8 +264,8 @@ def at_rest(workspace: Path) -> int:
     return VISITS
 
 
-def compare(store: Store, pushed: Pushed) -> dict[str, tuple[int, int]]:
-    """(pushed, found) of each kind."""
+def compare(store: Store, pushed: Pushed, source: str = "") -> dict[str, tuple[int, int]]:
+    """(pushed, found) of each kind; of one source where the store holds several."""
     posts = {row[0]: (row[1], row[2]) for row in store.execute("SELECT id, state, body FROM posts")}
     versions = {row[0]: row[1] for row in store.execute("SELECT post, string_agg(body, ' ') FROM post_versions GROUP BY post")}
     live = {post: word for post, word in pushed.live.items() if post not in pushed.gone}
@@ -284,8 +273,11 @@ def compare(store: Store, pushed: Pushed) -> dict[str, tuple[int, int]]:
     edits = sum(posts.get(post, ("", ""))[0] == "edited" and word in versions.get(post, "") for post, word in pushed.edited.items())
     # What was deleted before it was ever read need not be known; what is known of it must be gone.
     kept = sum(post in posts and (posts[post][0] not in ("author_deleted",) or posts[post][1] != "") for post in pushed.gone)
-    reactions = store.execute("SELECT count(*) FROM reactions WHERE actor <> ''")[0][0]
-    handles = {row[0] for row in store.execute("SELECT handle FROM authors")}
+    mine = [source, source]
+    reactions = store.execute(
+        "SELECT count(*) FROM reactions WHERE actor <> '' AND (? = '' OR post IN (SELECT id FROM posts WHERE source = ?))", mine
+    )[0][0]
+    handles = {row[0] for row in store.execute("SELECT handle FROM authors WHERE ? = '' OR source = ?", mine)}
     links = {row[0] for row in store.execute("SELECT target FROM identity_links")}
     named, linked = len(pushed.handles & handles), len(pushed.links & links)
     return {
@@ -298,25 +290,44 @@ def compare(store: Store, pushed: Pushed) -> dict[str, tuple[int, int]]:
 
 
 def measure(name: str, threads: int, kills: int, seed: int) -> bool:
-    """Prints one line for each kind; True if all of everything was found."""
+    """Prints one line for each kind; True if all of everything was found, and all kills met a crawl."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, NETWORKS[name](threads) as life:
-        workspace = init_workspace(Path(folder) / "work")
         life.begin()
-        with Store(workspace.database) as store:
-            tables.add_source(store, _found(life.address))
-        killed = sum(crawl(workspace.root, chance.uniform(0.0, 0.25)) == -signal.SIGKILL for _ in range(kills))
-        first = at_rest(workspace.root)
+        first = max(1, threads // 2)  # the others are written while the crawl is killed again and again
+        for number in range(first):
+            life.thread(number)
+        calm, workspace = (_workspace(Path(folder) / which, life.address) for which in ("calm", "work"))
+        before = life.asked()
+        crawl(calm)
+        whole, written = life.asked() - before, [first]
+
+        def live_on(killed: int) -> None:
+            for number in range(written[-1], first + (threads - first) * killed // kills):
+                life.thread(number)
+                written.append(number + 1)
+
+        killed = kill_again_and_again(lambda kill: crawl(workspace, kill), life.asked, whole, kills, chance, live_on)
+        live_on(kills)
+        rests = [at_rest(workspace)]
         life.change()
-        second = at_rest(workspace.root)
-        with Store(workspace.database) as store:
+        rests.append(at_rest(workspace))
+        with Store(workspace / ".precipitate" / "work.duckdb") as store:
             figures = compare(store, life.pushed)
     print(
-        f"{name}: killed {killed} of {kills} times, then {first} crawls to rest, {second} after the changes; {FAILING:.0%} of requests fail"
+        f"{name}: a crawl makes {whole} requests; killed {killed} of {kills} times while it asked, then {rests[0]} crawls to rest, "
+        f"{rests[1]} after the changes; {FAILING:.0%} of requests fail"
     )
     for kind, (pushed, found) in figures.items():
         print(f"  {kind:<12}{pushed:>6} pushed{found:>6} found  {100 * found // pushed if pushed else 100} %", flush=True)
-    return all(pushed == found for pushed, found in figures.values())
+    return killed == kills and all(pushed == found for pushed, found in figures.values())
+
+
+def _workspace(folder: Path, address: str) -> Path:
+    workspace = init_workspace(folder)
+    with Store(workspace.database) as store:
+        tables.add_source(store, _found(address))
+    return workspace.root
 
 
 def _found(address: str) -> Any:

@@ -110,16 +110,21 @@ def read_archive(source: Source, cursor: Mapping[str, str], now: str) -> Iterato
     Raises SourceError if it cannot be read, or changes meanwhile (then the next reading starts again).
     """
     folder = Path(source.address)
-    site = read_site(folder)
-    base_url = archive_base_url(folder, site)
-    if source_id(base_url) != source.id:
-        raise SourceError(f"{folder / SITE_FILE} now says {base_url}, it was {source.base_url}", f"add {folder} again")
-    forum = Forum(source.id, base_url, now, site.get("ids") == "synthetic", read_categories(site))
+    forum = forum_of(source, folder, now)
     try:
         found = fingerprint(folder)
         yield from _read_from(folder, forum, found, *_start(cursor, found))
     except OSError as error:
         raise SourceError(f"{folder / POSTS_FILE} cannot be read: {error.strerror}", "see that the folder is still there") from None
+
+
+def forum_of(source: Source, folder: Path, now: str) -> Forum:
+    """The forum that an archive is of. Raises SourceError where it is another one by now."""
+    site = read_site(folder)
+    base_url = archive_base_url(folder, site)
+    if source_id(base_url) != source.id:
+        raise SourceError(f"{folder / SITE_FILE} now says {base_url}, it was {source.base_url}", f"add {folder} again")
+    return Forum(source.id, base_url, now, site.get("ids") == "synthetic", read_categories(site))
 
 
 def fingerprint(folder: Path) -> Fingerprint:
@@ -158,7 +163,7 @@ def _read_from(folder: Path, forum: Forum, found: Fingerprint, line: int | None,
         posts = begun = size = 0
         fresh = line == 0
         for number, raw in enumerate(_lines(file), line + 1):
-            found_here = _line_records(forum, number, raw)
+            found_here = line_records(forum, number, raw)
             records += found_here
             posts += sum(isinstance(record, Post) for record in found_here)
             begun += 1
@@ -193,7 +198,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def _line_records(forum: Forum, number: int, line: bytes | None) -> list[Record]:
+def line_records(forum: Forum, number: int, line: bytes | None) -> list[Record]:
     where = f"{POSTS_FILE}:{number}"
     if line is None:
         return [Reject(forum.source, where, "line too long", f"more than {MAX_LINE:,} bytes")]

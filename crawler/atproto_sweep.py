@@ -29,7 +29,7 @@ from crawler.atproto import (
 )
 from crawler.atproto_identity import Person, ask_person, find_person, handle_question
 from crawler.domains import look_up
-from crawler.fields import line, mapping, mappings
+from crawler.fields import line, mapping, mappings, parsed
 from crawler.job import Ask, Emit, ForbiddenError, Job, StoppedError, told_by
 from crawler.probe import Probe
 from crawler.repository import BrokenRepository, Repository, is_signed_by, read_repository
@@ -74,7 +74,7 @@ def find(address: str, probe: Probe) -> Source | None:
     answer = probe.reads(f"{base_url}/xrpc/com.atproto.server.describeServer")
     if answer is None or answer.status != 200:
         return None
-    about = _json(answer.body)
+    about = _object(answer.body)
     if not isinstance(about.get("availableUserDomains"), list):
         return None
     return Source(f"atproto:{source_host(base_url)}", "atproto", address, base_url, allow_private=probe.allow_private)
@@ -164,7 +164,7 @@ class Reading:
         """What the server lists of one repository: whether it is active, and its rev. Servers that do not say it are asked
         for the repository itself."""
         answer = await self.ask(f"{self.server}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did)}", keep=False)
-        told = _json(answer.body) if answer.status == 200 else {}
+        told = _object(answer.body) if answer.status == 200 else {}
         return {**told, "did": did} if told.get("did") == did else {"did": did, "active": True}
 
     async def read_if_changed(self, entry: Mapping[str, Any]) -> None:
@@ -255,7 +255,7 @@ class Reading:
         why = ""
         try:
             answer = await self.ask(url, headers={"Accept": "application/vnd.ipld.car"}, keep=False)
-            status = AWAY.get(str(_json(answer.body).get("error"))) if answer.status in (400, 403, 404) else None
+            status = AWAY.get(str(_object(answer.body).get("error"))) if answer.status in (400, 403, 404) else None
             if status:
                 raise _Away(status)
             complain(answer)
@@ -294,7 +294,7 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
     for answer in answers:
         records: list[Record] = []
         for row in answer.body.splitlines():
-            kept = _json(row)
+            kept = _object(row)
             did, _, path = str(kept.get("uri")).removeprefix("at://").partition("/")
             collection, _, rkey = path.partition("/")
             update = kept.get("known") is True
@@ -305,12 +305,9 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
 
 
 def redact(body: bytes, post: str) -> bytes | None:
-    kept = [row for row in body.splitlines() if _json(row).get("uri") != post]
+    kept = [row for row in body.splitlines() if _object(row).get("uri") != post]
     return b"\n".join(kept) if kept else None
 
 
-def _json(row: bytes) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(row))
-    except (ValueError, RecursionError):
-        return {}
+def _object(row: bytes) -> dict[str, Any]:
+    return mapping(parsed(row))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +17,11 @@ from crawler.fields import MAX_COUNT, body, line, mapping, mappings, moment, who
 from index.records import Author, Edge, Post, PostFormat, PostState, Reaction, Reject, Thread, Tombstone
 from index.spool import Record, Roster
 
-MAPPING_VERSION = "discourse/1"  # another mapping reads archives again
+MAPPING_VERSION = "discourse/2"  # another mapping reads archives again
 MAX_BODY = 2_000_000  # characters; the longest real post seen has 83,817
 LIKE = 2  # id of the like among Discourse's post actions
+HEART = "heart"  # the emoji that stands for a like, where a forum that has several does not say which
+_EMOJI = re.compile(r"[\w+:-]{1,60}\Z")
 # What Discourse leaves in place of a post that its author deleted, until it is gone altogether.
 _DELETED = re.compile(r"^\((?:post|topic) (?:deleted|withdrawn) by author\b[^)]{0,120}\)$")
 
@@ -33,6 +35,7 @@ class Forum:
     now: str  # when it was read: nothing is younger
     synthetic: bool = False  # post ids are made up, so a post is named by its thread and number
     categories: Mapping[int, str] = field(default_factory=dict)
+    main_reaction: str = HEART  # with the reactions plugin: the emoji that is the like
 
     def thread_id(self, thread: int) -> str:
         return f"{self.source}/t/{thread}"
@@ -101,6 +104,7 @@ def thread_records(forum: Forum, payload: object, where: str) -> list[Record]:
     if not isinstance(payload, dict) or thread is None or not raw_posts:
         reason = "not a thread" if not isinstance(payload, dict) else "thread without id" if thread is None else "thread without posts"
         return [Reject(forum.source, where, reason)]
+    forum = replace(forum, main_reaction=main_reaction(payload) or forum.main_reaction)
     reading = _reading(forum, where, thread, raw_posts)
     if len(raw_posts) < len(stream["posts"]):
         reading.reject(where, "post is not an object", f"{len(stream['posts']) - len(raw_posts)} of them")
@@ -211,7 +215,7 @@ def _post_records(reading: _Reading, raw: Mapping[str, Any], where: str, authors
     authors[author.id] = author
     if entry.grave:
         return [post, entry.grave]
-    return [post, *_likes(reading, raw, post), *_edges(reading, raw, post)]
+    return [post, *_reactions(reading, raw, post, where), *_edges(reading, raw, post)]
 
 
 def _entry(reading: _Reading, raw: Mapping[str, Any], where: str) -> _Entry | None:
@@ -319,6 +323,29 @@ def _reply_to(reading: _Reading, raw: Mapping[str, Any]) -> str | None:
     return None if number is None or number == raw.get("post_number") else reading.posts_by_number.get(number)
 
 
+def main_reaction(payload: Mapping[str, Any]) -> str:
+    """The emoji that is the like: the first one that a thread says may be given; "" where it does not say."""
+    valid = payload.get("valid_reactions")
+    first = valid[0] if isinstance(valid, list) and valid else None
+    return first if isinstance(first, str) and _EMOJI.match(first) else ""
+
+
+def reaction_counts(main: str, raw: Mapping[str, Any]) -> dict[str, int] | None:
+    """How many gave each kind of reaction, where the plugin for them tells it; None where the forum has none.
+
+    `actions_summary` counts as likes all but the kinds that a forum excludes; this tells them apart.
+    """
+    if not isinstance(raw.get("reactions"), list):
+        return None
+    counts: dict[str, int] = {}
+    for entry in mappings(raw["reactions"]):
+        name, count = entry.get("id"), whole(entry.get("count"), 1, MAX_COUNT)
+        if count is not None and isinstance(name, str) and _EMOJI.match(name):
+            kind = "like" if name == main else name
+            counts[kind] = min(MAX_COUNT, counts.get(kind, 0) + count)
+    return counts
+
+
 def _like_count(reading: _Reading, raw: Mapping[str, Any], where: str) -> int:
     counts = [_number(reading, action, "count", where, 0) for action in mappings(raw.get("actions_summary")) if action.get("id") == LIKE]
     return max([*counts, len(_likers(reading.forum, raw))])
@@ -330,12 +357,22 @@ def _likers(forum: Forum, raw: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(forum.author_id(user, handle or "") for user, handle in named if handle or user is not None))
 
 
-def _likes(reading: _Reading, raw: Mapping[str, Any], post: Post) -> list[Reaction]:
-    """Likes by name, and the rest of their count without; a count of 0 tells the store that earlier ones are gone."""
-    named = [Reaction(post.id, actor) for actor in _likers(reading.forum, raw)]
-    rest = post.likes - len(named)
-    told = isinstance(raw.get("actions_summary"), list)
-    return [*named, Reaction(post.id, "", "like", rest)] if rest or (told and not named) else named
+def _reactions(reading: _Reading, raw: Mapping[str, Any], post: Post, where: str) -> list[Reaction]:
+    """Likes by name, and the rest of their count without; a count of 0 tells the store that earlier ones are gone.
+
+    A list of reactions is whole: kinds that are not in it are gone. Without one, nothing is said of other kinds.
+    """
+    named = _likers(reading.forum, raw)
+    kinds = reaction_counts(reading.forum.main_reaction, raw)
+    if kinds is not None and len(kinds) < len(raw["reactions"]):
+        reading.reject(where, "reaction without name or count", f"{len(raw['reactions']) - len(kinds)} of them")
+    alone = kinds is None
+    likes = post.likes if kinds is None else kinds.pop("like", 0)
+    found = [Reaction(post.id, actor, alone=alone) for actor in named]
+    rest = max(0, likes - len(named))
+    if rest or (not named and (isinstance(raw.get("actions_summary"), list) or kinds is not None)):
+        found.append(Reaction(post.id, "", "like", rest, alone))
+    return found + [Reaction(post.id, "", kind, count) for kind, count in (kinds or {}).items()]
 
 
 def _edges(reading: _Reading, raw: Mapping[str, Any], post: Post) -> list[Edge]:

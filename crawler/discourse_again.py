@@ -1,4 +1,4 @@
-"""What a forum's listing does not tell: edits and deletions that bump nothing, who liked a post, what it said before.
+"""What a forum's listing does not tell: edits and deletions that bump nothing, who reacted to a post, what it said before.
 
 `/posts.json` shows fifty posts at a time with version and likes, so that many old posts are compared by one request;
 only threads where something differs are read again. Two semantics of its `before` are met: "id < n, fifty of them", and
@@ -15,7 +15,7 @@ from typing import Any
 
 from crawler.answers import read_object
 from crawler.discourse import LIKE, Forum
-from crawler.discourse_extras import earlier_text, like_count, likers
+from crawler.discourse_extras import earlier_text, like_count, likers, other_reactions, reacted
 from crawler.discourse_hints import PAGE
 from crawler.fields import mappings, whole
 from crawler.job import Ask, Job, StoppedError, told_by
@@ -30,6 +30,7 @@ QUIET = 20  # answers in a row without a name or text: then the forum hides them
 MUTE = 5_000  # posts remembered of which nothing more is to be had
 
 Look = Callable[[int, int], Awaitable[tuple[list[Record], bool]]]
+Wanted = Iterable[tuple[int, int]]  # (post, count of what is wanted of it)
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Again:
     forum: Forum
     suspects: list[int] = field(default_factory=list)  # threads where something differs
     cursor: dict[str, str] = field(default_factory=dict)
+    _odd: dict[int, str] = field(default_factory=dict)  # posts that differed, and what the forum told of them then
     _spent: int = 0
 
     # --- comparing posts
@@ -54,20 +56,22 @@ class Again:
         newest = max(1, pages // 4)
         if not pages:
             return
+        self._odd = {int(post): told for post, told in json.loads(self.job.cursor.get("again_odd") or "{}").items()}
         try:
             low = await self._walk(None, self.job.hints.get("newest", []), newest)
             place = self.job.cursor.get("again_before", "")
             start = int(place) if place.isdecimal() and int(place) > 1 else low
             end = await self._walk(start, self.job.hints.get("older", []), pages - newest) if start else start
             self.cursor["again_before"] = str(end) if end and end > 1 else ""
+            self.cursor["again_odd"] = json.dumps(dict(list(self._odd.items())[-MUTE:]))
         except StoppedError:
             raise
         except SourceError:  # a forum that lists no posts: its threads are looked at in turn
             self.suspects += self.job.hints.get("stale", [])[:pages]
 
-    async def _walk(self, before: int | None, known_posts: Iterable[list[int]], pages: int) -> int | None:
+    async def _walk(self, before: int | None, known_posts: Iterable[list[Any]], pages: int) -> int | None:
         """Compare so many pages below `before`; the place that was reached, None where there was nothing."""
-        known = {post[0]: post for post in known_posts if len(post) == 4}
+        known = {post[0]: post for post in known_posts}
         for _ in range(pages):
             if before is not None and before <= 1:
                 break
@@ -87,29 +91,44 @@ class Again:
         self._spent += 1
         return {number: entry for entry in found if (number := whole(entry.get("id"))) is not None}
 
-    def _differ(self, entries: Mapping[int, Mapping[str, Any]], known: Mapping[int, list[int]], low: int, high: int) -> None:
-        """Note the threads of posts that are gone, new, edited, or liked by more or fewer than when last seen."""
+    def _differ(self, entries: Mapping[int, Mapping[str, Any]], known: Mapping[int, list[Any]], low: int, high: int) -> None:
+        """Note the threads of posts that are gone, new, edited, or got more or fewer reactions than when last seen."""
         floor = min(known, default=2**62)
-        for number, (_, version, likes, thread) in known.items():
+        for number, (_, version, likes, thread, others) in known.items():
             if low <= number < high:
                 entry = entries.get(number)
-                if entry is None or whole(entry.get("version")) != version or like_count(entry) != likes:
-                    self.suspects.append(thread)
+                if entry is None or self._told(entry) not in ((version, likes, others), (version, likes, None)):
+                    self._suspect(number, thread, entry)
         for number, entry in entries.items():
             if number >= floor and number not in known and low <= number < high and (found := whole(entry.get("topic_id"))):
-                self.suspects.append(found)
+                self._suspect(number, found, entry)
 
-    # --- likers and earlier texts
+    def _told(self, entry: Mapping[str, Any]) -> tuple[int | None, int, str | None]:
+        return whole(entry.get("version")), like_count(entry), other_reactions(self.forum, entry)
 
-    async def enrich(self, liked: Iterable[tuple[int, int]], edited: Iterable[tuple[int, int]]) -> list[Record]:
-        """Names of likers and earlier texts, as far as the budget goes.
+    def _suspect(self, number: int, thread: int, entry: Mapping[str, Any] | None) -> None:
+        """Once: what still differs after its thread was read, such as a post that has no text, is left alone until it changes."""
+        told = "" if entry is None else repr(self._told(entry))[:200]
+        if self._odd.pop(number, None) != told:
+            self.suspects.append(thread)
+        self._odd[number] = told
+
+    # --- names and earlier texts
+
+    async def enrich(self, liked: Wanted, reacted: Wanted, edited: Wanted) -> list[Record]:
+        """Names of those who reacted, and earlier texts, as far as the budget goes.
 
         A post of which not all is told is left alone until its count changes.
         """
         most = max(self.job.config.extra_requests, self.job.budget.spent // SHARE) - self._spent
         end = self.job.budget.spent + most
         found: list[Record] = []
-        for name, wanted, look in (("likers", liked, self._likers), ("edits", edited, self._versions)):
+        looks: tuple[tuple[str, Wanted, Look], ...] = (
+            ("likers", liked, self._likers),
+            ("reactions", reacted, self._reacted),
+            ("edits", edited, self._versions),
+        )
+        for name, wanted, look in looks:
             mute = _mute(self.job.cursor.get(f"mute_{name}", ""))
             quiet = 0
             for post, count in wanted:
@@ -144,6 +163,13 @@ class Again:
                 break
         records = likers(self.forum, post, likes, people)
         return records, bool(records) and not any(isinstance(record, Reaction) and not record.actor for record in records)
+
+    async def _reacted(self, post: int, count: int) -> tuple[list[Record], bool]:
+        """Who gave another reaction than a like; these names are not kept in the raw archive either."""
+        answer = await self.ask(f"{self.forum.base_url}/discourse-reactions/posts/{post}/reactions-users.json", keep=False)
+        records = reacted(self.forum, post, read_object(answer))
+        named = sum(isinstance(record, Reaction) and bool(record.actor) for record in records)
+        return records, named >= count
 
     async def _versions(self, post: int, version: int) -> tuple[list[Record], bool]:
         """The text before the last edit, then older ones as long as there are any."""

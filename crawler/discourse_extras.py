@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from html import unescape
 from typing import Any
 
-from crawler.discourse import LIKE, MAX_BODY, Forum
+from crawler.discourse import LIKE, MAX_BODY, Forum, reaction_counts
 from crawler.fields import MAX_COUNT, line, mapping, mappings, whole
 from index.records import Author, PostVersion, Reaction
 from index.spool import Record
 
+MOST_NAMES = 27  # of one kind of reaction that is no like: what the plugin gives
 _ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
 _CELL = re.compile(r"<td\b[^>]*>(.*?)</td>", re.S)
 _MARK = re.compile(r"</?(?:del|ins)\b[^>]*>")
@@ -21,6 +22,12 @@ def like_count(entry: Mapping[str, Any]) -> int:
     """Likes of a post, as each of its tellings counts them."""
     counts = (whole(action.get("count"), 0, MAX_COUNT) for action in mappings(entry.get("actions_summary")) if action.get("id") == LIKE)
     return max((count for count in counts if count), default=0)
+
+
+def other_reactions(forum: Forum, entry: Mapping[str, Any]) -> str | None:
+    """Reactions of a post that are no likes, in one line: "tada 3, thinking 1". None where the forum has none of them."""
+    counts = reaction_counts(forum.main_reaction, entry)
+    return None if counts is None else ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()) if kind != "like")
 
 
 def likers(forum: Forum, post: int, likes: int, people: Iterable[Mapping[str, Any]]) -> list[Record]:
@@ -34,8 +41,34 @@ def likers(forum: Forum, post: int, likes: int, people: Iterable[Mapping[str, An
     if not authors:
         return []
     target, rest = forum.post_id(0, None, post), likes - len(authors)
-    unnamed = [Reaction(target, "", "like", rest)] if rest > 0 else []
-    return [*authors.values(), *(Reaction(target, author) for author in authors), *unnamed]
+    unnamed = [Reaction(target, "", "like", rest, alone=True)] if rest > 0 else []
+    return [*authors.values(), *(Reaction(target, author, alone=True) for author in authors), *unnamed]
+
+
+def reacted(forum: Forum, post: int, payload: Mapping[str, Any]) -> list[Record]:
+    """Who reacted to a post with something else than a like, from `/discourse-reactions/posts/{id}/reactions-users.json`.
+
+    It names people by their handles alone, at most MOST_NAMES for each kind; the rest of a count stays without names. The store
+    finds the numbers of those it knows.
+    """
+    authors: dict[str, Author] = {}
+    found: list[Record] = []
+    target = forum.post_id(0, None, post)
+    for entry in mappings(payload.get("reaction_users")):
+        kinds = reaction_counts(forum.main_reaction, {"reactions": [entry]}) or {}
+        for kind, count in kinds.items():
+            people = [_by_handle(forum, person) for person in mappings(entry.get("users"))] if kind != "like" else []
+            named = {author.id: author for author in people if author is not None}
+            if named:
+                authors |= named
+                found += [Reaction(target, author, kind, alone=True) for author in named]
+                found.append(Reaction(target, "", kind, max(0, count - len(named)), alone=True))
+    return [*authors.values(), *found]
+
+
+def _by_handle(forum: Forum, person: Mapping[str, Any]) -> Author | None:
+    handle = line(person.get("username"), 100)
+    return Author(forum.author_id(None, handle), forum.source, handle, line(person.get("name")) or "") if handle else None
 
 
 def earlier_text(forum: Forum, post: int, payload: Mapping[str, Any]) -> PostVersion | None:

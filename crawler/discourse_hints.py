@@ -17,9 +17,10 @@ UNNAMED, EDITS, STALE = 20_000, 20_000, 1_000
 def hints(store: Store, source: Source) -> dict[str, Any]:
     """
     recheck   numbers of threads where a post was missing at the last look: a second look settles it
-    newest    the newest posts as they were last seen: [number, version, likes, thread's number]
+    newest    the newest posts as they were last seen: [number, version, likes, thread's number, other reactions]
     older     the same of those below the place that looking again has come to
     unnamed   [post, likes]: somebody likes it whose name is not known
+    reacted   [post, reactions]: the same of other reactions
     edited    [post, version]: no earlier text of it is known
     stale     numbers of the threads that were looked at longest ago
     """
@@ -29,6 +30,7 @@ def hints(store: Store, source: Source) -> dict[str, Any]:
         "newest": _known(forum.posts_below(store, source.id, None, PAGES * PAGE)),
         "older": _known(forum.posts_below(store, source.id, int(before) if before.isdecimal() else None, PAGES * PAGE)),
         "unnamed": forum.unnamed_likes(store, source.id, UNNAMED),
+        "reacted": forum.unnamed_reactions(store, source.id, UNNAMED),
         "edited": forum.unknown_edits(store, source.id, EDITS),
         "stale": _numbers(forum.stalest_threads(store, source.id, STALE)),
     }
@@ -39,5 +41,5 @@ def _numbers(threads: list[str]) -> list[int]:
     return [int(number) for number in numbers if number.isdecimal()]
 
 
-def _known(posts: list[forum.Known]) -> list[list[int]]:
-    return [[number, version, likes, *_numbers([thread])] for number, version, likes, thread in posts]
+def _known(posts: list[forum.Known]) -> list[list[Any]]:
+    return [[number, version, likes, found[0], others] for number, version, likes, thread, others in posts if (found := _numbers([thread]))]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from crawler.answers import Answer, is_json_error
 from crawler.discourse import Forum, read_categories, thread_records
 from crawler.discourse_extras import earlier_text
-from crawler.fields import mapping, mappings, whole
+from crawler.fields import mapping, mappings, parsed, whole
 from crawler.job import told_by
 from index.records import Source
 from index.spool import Record, Roster
@@ -35,8 +35,8 @@ def parse(source: Source, answers: Iterable[Answer]) -> Iterator[list[Record]]:
         yield from _thread(forum, thread)
         thread = [answer] if _THREAD.search(path) else []
         if path.endswith("/site.json"):
-            forum = replace(forum, categories=read_categories(_object(answer.body)))
-        elif (post := _REVISION.search(path)) and (text := earlier_text(forum, int(post.group(1)), _object(answer.body))):
+            forum = replace(forum, categories=read_categories(mapping(parsed(answer.body))))
+        elif (post := _REVISION.search(path)) and (text := earlier_text(forum, int(post.group(1)), mapping(parsed(answer.body)))):
             yield told_by([text], answer)
     yield from _thread(forum, thread)
 
@@ -46,8 +46,8 @@ def _thread(forum: Forum, answers: list[Answer]) -> Iterator[list[Record]]:
         if is_json_error(answers[0]):
             yield [Roster(forum.thread_id(int(_THREAD.findall(urlsplit(answers[0].url).path)[0])), ())]
     elif answers:
-        payload = _object(answers[0].body)
-        groups = [_object(answer.body) for answer in answers[1:]]
+        payload = mapping(parsed(answers[0].body))
+        groups = [mapping(parsed(answer.body)) for answer in answers[1:]]
         thread = whole(payload.get("id")) or 0
         yield told_by(thread_records(replace(forum, now=answers[-1].seen), join(payload, groups), forum.permalink(thread)), *answers)
 
@@ -66,7 +66,7 @@ def redact(body: bytes, post: str) -> bytes | None:
     The entry itself stays with its id and number: the others refer to it. So does the thread's title: it is the thread's.
     """
     number = post.rpartition("/p/")[2]
-    payload = _object(body)
+    payload = mapping(parsed(body))
     if not number.isdecimal() or not payload:
         return None
     entries = [entry for entry in mappings(mapping(payload.get("post_stream")).get("posts")) if entry.get("id") == int(number)]
@@ -77,10 +77,3 @@ def redact(body: bytes, post: str) -> bytes | None:
             entry.pop(name, None)
         entry["user_deleted"] = True
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(body))
-    except (ValueError, RecursionError):
-        return {}

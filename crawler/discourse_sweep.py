@@ -7,19 +7,20 @@ visit with what was read so far.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from crawler.answers import Answer, is_json_error, read_object
-from crawler.discourse import Forum, read_categories, thread_records
+from crawler.discourse import HEART, Forum, main_reaction, read_categories, thread_records
 from crawler.discourse_again import Again
 from crawler.discourse_raw import join
 from crawler.fields import exact_moment, mapping, mappings, whole, wholes
 from crawler.frontier import Frontier, Listed, passes, reaches_into
 from crawler.job import Ask, Emit, ForbiddenError, Job, StoppedError, told_by
 from index.errors import SourceError
-from index.records import Post, Reject
+from index.records import Post, Reaction, Reject
 from index.spool import Record, Roster
 from index.store import now
 
@@ -40,11 +41,12 @@ class Sweep:
 
     def __init__(self, job: Job, ask: Ask, emit: Emit) -> None:
         self.job, self.ask, self.emit, self.report = job, ask, emit, job.report
-        self.forum = Forum(job.source.id, job.source.base_url, now())
+        self.forum = Forum(job.source.id, job.source.base_url, now(), main_reaction=job.cursor.get("main_reaction") or HEART)
         self.frontier = Frontier.read(job.cursor)
         self.again = Again(job, ask, self.forum)
         self._first = not self.frontier.head  # nothing is known yet
-        self._liked: dict[int, int] = {}  # posts read in a first visit, and how many like them
+        self._liked = Counter[int]()  # posts read in a first visit, and how many like them
+        self._reacted = Counter[int]()  # the same of other reactions
         self._records: list[Record] = []
         self._posts = self._threads = self._done = 0
         self._flushed = time.monotonic()
@@ -84,8 +86,9 @@ class Sweep:
     async def _enrich(self) -> None:
         """Names and earlier texts: what the store lacked before this visit; of a first visit what it has just read."""
         self.flush()  # a batch tells the reactions of a post once: counts come with threads, names now
-        unnamed = [*self._liked.items(), *self.job.hints.get("unnamed", ())]
-        self._records += await self.again.enrich(unnamed, self.job.hints.get("edited", ()))
+        liked = [*self._liked.items(), *self.job.hints.get("unnamed", ())]
+        reacted = [*self._reacted.items(), *self.job.hints.get("reacted", ())]
+        self._records += await self.again.enrich(liked, reacted, self.job.hints.get("edited", ()))
 
     # --- listing
 
@@ -209,6 +212,7 @@ class Sweep:
                 f"{answer.url} answers about another thread ({payload.get('id')!r:.50})",
                 "see whether something in front of the forum mixes up its answers",
             )
+        self._note_main_reaction(payload)
         try:
             answers = await self._further(thread, mapping(payload.get("post_stream")))
         except SourceError:  # what came stays; the thread waits for another try
@@ -217,6 +221,13 @@ class Sweep:
         whole_thread = join(payload, [read_object(answer) for answer in answers])
         records = thread_records(replace(self.forum, now=now()), whole_thread, self._where(thread))
         self._take(thread, told_by(records, answer, *answers))
+
+    def _note_main_reaction(self, payload: Mapping[str, Any]) -> None:
+        """Threads say which emoji is the like; pages of posts do not, so it is remembered."""
+        main = main_reaction(payload)
+        if main and main != self.forum.main_reaction:
+            self.forum = self.again.forum = replace(self.forum, main_reaction=main)
+            self.again.cursor["main_reaction"] = main
 
     async def _further(self, thread: int, stream: Mapping[str, Any]) -> list[Answer]:
         """What follows the first posts, which come with the thread: the rest of its stream in groups."""
@@ -231,9 +242,9 @@ class Sweep:
     def _take(self, thread: int, records: list[Record]) -> None:
         posts = sum(isinstance(record, Post) for record in records)
         self._records += records
-        if self._first:
-            liked = (record for record in records if isinstance(record, Post) and record.likes)
-            self._liked |= {int(record.id.rpartition("/")[2]): record.likes for record in liked}
+        for record in records if self._first else ():
+            if isinstance(record, Reaction) and not record.actor and record.count:
+                (self._liked if record.kind == "like" else self._reacted)[int(record.post.rpartition("/")[2])] += record.count
         self._posts += posts
         self._threads += 1
         self._done += 1

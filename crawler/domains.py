@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from crawler.answers import Answer
-from crawler.fields import mapping
+from crawler.fields import mapping, parsed
 from crawler.job import Ask, Emit, Job, StoppedError
 from index.errors import SourceError
 from index.records import IdentityLink
@@ -41,7 +41,4 @@ async def look_up(job: Job, ask: Ask, emit: Emit, names: Names, via: str, asked:
 
 
 def _object(text: str) -> dict[str, str]:
-    try:
-        return {key: value for key, value in mapping(json.loads(text or "{}")).items() if isinstance(value, str)}
-    except (ValueError, RecursionError):
-        return {}
+    return {key: value for key, value in mapping(parsed(text)).items() if isinstance(value, str)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from crawler.farcaster_signed import fault, hash_of
 from crawler.fields import EARLIEST, LEEWAY, body, line, mapping, mappings, whole
 from crawler.social import MAX_BODY, edges, headline, stub, unix_moment, urls
 from index.records import Account, Deletion, IdentityLink, Post, ReactionEvent, Reject, Thread
@@ -66,7 +67,7 @@ def permalink(post: str) -> str:
 
 
 def message_records(node: Node, value: object) -> list[Record]:
-    """Records of one signed message."""
+    """Records of one message, if its author signed it."""
     message = mapping(value)
     data = mapping(message.get("data"))
     kind, fid, hash = data.get("type"), whole(data.get("fid"), 1, MAX_FID), message.get("hash")
@@ -77,7 +78,10 @@ def message_records(node: Node, value: object) -> list[Record]:
     if when is None:
         return [Reject(node.source, where, "message with an impossible date", f"{data.get('timestamp')!r:.100}")]
     reader = _READERS.get(str(kind))
-    return reader(node, data, fid, hash, when) if reader else []
+    if reader is None:
+        return []
+    reason = fault(message)
+    return [Reject(node.source, where, reason)] if reason else reader(node, data, fid, hash, when)
 
 
 # --- casts --------------------------------------------------------------------------------------------------------
@@ -163,9 +167,9 @@ def _seen(node: Node, fid: int) -> Account:
 
 
 def _removed_cast(node: Node, data: Mapping[str, Any], fid: int, hash: str, when: str) -> list[Record]:
-    target = mapping(data.get("castRemoveBody")).get("targetHash")
-    if not isinstance(target, str) or not _HASH.match(target):
-        return [Reject(node.source, cast_id(fid, hash), "deletion of nothing", f"{target!r:.100}")]
+    target = hash_of(mapping(data.get("castRemoveBody")).get("targetHash"))
+    if not target:
+        return [Reject(node.source, cast_id(fid, hash), "deletion of nothing")]
     return [Deletion(cast_id(fid, target), author_id(fid), "deleted by its author")]
 
 

@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 
 from crawler.answers import Answer, read_object
 from crawler.farcaster import MAX_FID, Node, cast_id, cast_ref, event_records, message_records, name_records
-from crawler.fields import line, mapping, mappings, whole
+from crawler.farcaster_signed import hash_of
+from crawler.fields import line, mapping, mappings, parsed, whole
 from crawler.job import Ask, Emit, Job, told_by
 from crawler.probe import Probe
 from crawler.social import source_host
@@ -44,7 +45,7 @@ def find(address: str, probe: Probe) -> Source | None:
         return None
     node = (named["node"] if named else address).rstrip("/")
     answer = probe.ask(f"{node}/v1/info") if named else probe.reads(f"{node}/v1/info")
-    about = _json(answer.body) if answer is not None and answer.status == 200 else {}
+    about = _object(answer.body) if answer is not None and answer.status == 200 else {}
     if whole(about.get("numShards"), 1, 1_000) is None:
         if named:
             raise SourceError(f"{node} is no Snapchain node: its /v1/info says something else", "give the address of a node's HTTP API")
@@ -151,7 +152,7 @@ class _Reading:
                     raise SourceError(f"{self.node} gives events of shard {shard} from before {last}", "its cursor cannot be trusted")
                 last = max(ids, default=last)
                 self._move(shard, last, self._of_events(events))
-                if (len(events) < EVENTS_PAGE and not page.get("nextPageEventId")) or not ids:
+                if not ids:  # a node may give fewer at once than it is asked for
                     break
 
     def _of_events(self, events: Sequence[dict[str, Any]]) -> list[Record]:
@@ -169,7 +170,7 @@ class _Reading:
             return True
         add = mapping(data.get("castAddBody"))
         refs = [cast_ref(add.get("parentCastId")), cast_ref(mapping(data.get("reactionBody")).get("targetCastId"))]
-        refs.append(cast_id(fid, str(mapping(data.get("castRemoveBody")).get("targetHash"))))
+        refs.append(cast_id(fid, hash_of(mapping(data.get("castRemoveBody")).get("targetHash"))))
         return any(ref in self.known for ref in refs) or bool(self.channel and add.get("parentUrl") == self.channel)
 
     # --- what stands in the stores
@@ -297,19 +298,16 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
     """Records of kept casts, for `precipitate reparse`."""
     for answer in answers:
         node = Node(source.id, answer.seen)
-        rows = [_json(row) for row in answer.body.splitlines()]
+        rows = [_object(row) for row in answer.body.splitlines()]
         yield told_by(
             [record for row in rows for record in (event_records if "mergeMessageBody" in row else message_records)(node, row)], answer
         )
 
 
 def redact(body: bytes, post: str) -> bytes | None:
-    kept = [row for row in body.splitlines() if _id_of(_json(row)) != post]
+    kept = [row for row in body.splitlines() if _id_of(_object(row)) != post]
     return b"\n".join(kept) if kept else None
 
 
-def _json(row: bytes) -> dict[str, Any]:
-    try:
-        return mapping(json.loads(row))
-    except (ValueError, RecursionError):
-        return {}
+def _object(row: bytes) -> dict[str, Any]:
+    return mapping(parsed(row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,14 @@ def _when(value: object, now: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return when if EARLIEST <= when <= datetime.fromisoformat(now) + LEEWAY else None
+
+
+def parsed(data: bytes | str) -> Any:
+    """The value of a JSON text; None where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from crawler.answers import Answer
@@ -23,7 +22,7 @@ from crawler.atproto_sweep import NO_REV, Reading, hints, read_mark, write_mark
 from crawler.atproto_sweep import parse as parse_repositories
 from crawler.atproto_sweep import redact as redact_repository
 from crawler.domains import look_up
-from crawler.fields import mapping, whole
+from crawler.fields import mapping, parsed, whole
 from crawler.job import Ask, Channel, Emit, Job, StoppedError, told_by
 from crawler.network import check_host
 from crawler.probe import Probe
@@ -187,7 +186,7 @@ class _Following:
                 return
 
     def _take(self, text: str | bytes) -> None:
-        event = mapping(_json(text))
+        event = mapping(parsed(text))
         did, when = str(event.get("did")), whole(event.get("time_us"))
         if not event or when is None:
             self._records.append(Reject(self.job.source.id, self.job.source.base_url, "event that is none", f"{text[:100]!r}"))
@@ -239,7 +238,7 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
     """Records of kept answers: events of the stream, and records of repositories."""
     for answer in answers:
         if not answer.url.endswith("getRepo"):
-            events = [mapping(_json(row)) for row in answer.body.splitlines()]
+            events = [mapping(parsed(row)) for row in answer.body.splitlines()]
             yield told_by([record for event in events for record in event_records(source.id, event, answer.seen)], answer)
         else:
             yield from parse_repositories(source, [answer])
@@ -253,13 +252,6 @@ def redact(body: bytes, post: str) -> bytes | None:
 
 
 def _post_of(row: bytes) -> str:
-    event = mapping(_json(row))
+    event = mapping(parsed(row))
     commit = mapping(event.get("commit"))
     return f"at://{event.get('did')}/{commit.get('collection')}/{commit.get('rkey')}"
-
-
-def _json(text: str | bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

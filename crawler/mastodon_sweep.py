@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from crawler.answers import Answer, complain
-from crawler.fields import line, mapping, whole
+from crawler.fields import line, mapping, parsed, whole
 from crawler.job import Ask, Emit, Job, told_by
 from crawler.mastodon import Instance, favourite_records, history_records, parents, status_records, statuses_of, uri_of
 from crawler.probe import Probe
@@ -42,7 +42,7 @@ def find(address: str, probe: Probe) -> Source | None:
         return None
     base_url = f"{parts.scheme}://{parts.netloc.lower()}"
     answer = probe.reads(f"{base_url}/api/v1/instance")
-    about = mapping(_json(answer.body)) if answer is not None and answer.status == 200 else {}
+    about = mapping(parsed(answer.body)) if answer is not None and answer.status == 200 else {}
     if not (isinstance(about.get("version"), str) and isinstance(about.get("uri") or about.get("domain"), str)):
         return None
     return Source(
@@ -95,7 +95,7 @@ class _Reading:
         mark = self.job.cursor.get("min_id", "0")
         while True:
             answer = await self._ask(self._timeline(mark))
-            page = statuses_of(_json(answer.body))
+            page = statuses_of(parsed(answer.body))
             numbers = [number for status in page if (number := line(status.get("id"), 100))]
             fresh = [number for number in numbers if _above(number, mark)]
             if page and not fresh:
@@ -113,7 +113,7 @@ class _Reading:
 
     async def _complain_of_silence(self) -> None:
         """A server may hide its timelines from those without an account: then an empty list says nothing of what is there."""
-        about = mapping(_json((await self.ask(f"{self.base}/api/v1/instance", keep=False)).body))
+        about = mapping(parsed((await self.ask(f"{self.base}/api/v1/instance", keep=False)).body))
         count = whole(mapping(about.get("stats")).get("status_count"), 0) or 0
         if count and not _TAG.match(urlsplit(self.job.source.address).path):
             raise SourceError(
@@ -141,7 +141,7 @@ class _Reading:
             done.add(number)
             if answer.status != 200:
                 continue
-            context = mapping(_json(answer.body))
+            context = mapping(parsed(answer.body))
             found = {str(status.get("id")): status for status in statuses_of(context)}
             statuses.update({key: value for key, value in found.items() if key not in statuses})
             answers.append(answer)
@@ -173,14 +173,14 @@ class _Reading:
         if post.edited:
             answer = await self.ask(f"{where}/history", keep=False)
             if answer.status == 200:
-                history = _json(answer.body)
+                history = parsed(answer.body)
                 kept = self.job.keep(f"{where}/history", json.dumps({"post": post.id, "history": history}).encode())
                 found += told_by(history_records(post.id, history, now()), kept)
         if post.likes and self.likers > 0:
             self.likers -= 1
             answer = await self.ask(f"{where}/favourited_by?limit=80", keep=False)
             if answer.status == 200:
-                found += favourite_records(self._instance(), post.id, _json(answer.body), post.likes)
+                found += favourite_records(self._instance(), post.id, parsed(answer.body), post.likes)
             else:
                 self.likers = 0  # this server does not say it to us
         return found
@@ -213,11 +213,11 @@ class _Reading:
 
     async def _again(self, answer: Answer, number: str) -> list[Record]:
         """A status by itself. What it answers is known by number, or by what stands above it."""
-        answers, statuses = [answer], statuses_of(_json(answer.body))
+        answers, statuses = [answer], statuses_of(parsed(answer.body))
         answered = line(statuses[0].get("in_reply_to_id"), 100) if statuses else None
         if answered and answered not in self.numbers:
             context = await self.ask(f"{self.base}/api/v1/statuses/{quote(number)}/context", keep=False)
-            self.numbers.update(parents(statuses_of(_json(context.body))) if context.status == 200 else {})
+            self.numbers.update(parents(statuses_of(parsed(context.body))) if context.status == 200 else {})
         return await self._records(statuses, answers)
 
     def number(self, permalink: str) -> str | None:
@@ -248,7 +248,7 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
     """Records of kept answers, for `precipitate reparse`. Replies name each other by number across answers."""
     known: dict[str, str] = {}
     for answer in answers:
-        value = _json(answer.body)
+        value = parsed(answer.body)
         if isinstance(value, dict) and "history" in value:
             yield told_by(history_records(str(value.get("post")), value.get("history"), answer.seen), answer)
             continue
@@ -260,7 +260,7 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
 
 def redact(body: bytes, post: str) -> bytes | None:
     """A kept answer without one status; earlier texts of a post go whole."""
-    value = _json(body)
+    value = parsed(body)
     if isinstance(value, list):
         rest: Any = [status for status in value if not _is(status, post)]
     elif isinstance(value, dict) and "descendants" in value:
@@ -283,11 +283,4 @@ def _is_inner(status: object, post: str) -> bool:
 
 
 def _object(text: str) -> dict[str, str]:
-    return {key: value for key, value in mapping(_json(text.encode())).items() if isinstance(value, str)}
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+    return {key: value for key, value in mapping(parsed(text.encode())).items() if isinstance(value, str)}

@@ -1,14 +1,8 @@
-"""Which hosts may be asked, and one plain request to a host whose addresses were checked.
-
-A name is resolved once. All its addresses are checked, and connections go to these addresses only: so a name that
-changes its mind after the check leads nowhere else. Proxies of the environment are not used, for the same reason.
-"""
+"""One plain request of a crawl to a host whose addresses were checked (index/hosts.py), with redirects at home."""
 
 from __future__ import annotations
 
 import http.client
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -16,7 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 from crawler.answers import REDIRECTS, Answer, is_login, redirect_target
 from index.config import CrawlConfig
 from index.errors import SourceError
-from index.hosts import PORTS, check_place
+from index.hosts import PORTS, Place, asked, check_place
+from index.hosts import split_address as split
 
 MAX_REDIRECTS = 3
 SCHEMES = tuple(PORTS)
@@ -24,7 +19,6 @@ SCHEMES = tuple(PORTS)
 
 def check_host(url: str, allow_private: bool) -> list[str]:
     """The addresses behind a URL, each of which may be asked. Raises SourceError otherwise."""
-    split_address(url)
     return list(check_place(url, allow_private, SCHEMES).addresses)
 
 
@@ -33,17 +27,8 @@ def port_of(parts: SplitResult) -> int:
 
 
 def split_address(url: str) -> SplitResult:
-    """The parts of a web address. Raises SourceError where it is none, or holds a password, which is never repeated."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org") from None
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise SourceError(f"{url!r} is not a web address", "write it like https://forum.example.org")
-    if parts.username is not None or parts.password is not None:
-        raise SourceError(f"the address of {parts.hostname} holds a user name or password", "write it without them")
-    return parts
+    """The parts of a web address. Raises SourceError where it is none, or holds a password."""
+    return split(url, SCHEMES)
 
 
 def may_follow(url: str, target: str) -> bool:
@@ -72,22 +57,11 @@ def ask(
 
 
 def _ask_once(url: str, addresses: list[str], config: CrawlConfig, method: str, sent: bytes | None, extra: Mapping[str, str]) -> Answer:
-    parts = urlsplit(url)
-    headers = {"Accept": "application/json", **extra, "User-Agent": config.user_agent, "Accept-Encoding": "identity"}
-    connection = _connection(parts, addresses, config.timeout_seconds)
-    try:
-        connection.request(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), sent, headers)
-        response = connection.getresponse()
-        body = _read(response, url, config)
-        return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, body)
-    except TimeoutError:
-        raise SourceError(f"{url} did not answer within {config.timeout_seconds} seconds", "run again later") from None
-    except ssl.SSLError as error:
-        raise SourceError(f"{url} has no valid certificate: {error.reason}", "ask the forum's operators") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SourceError(f"{url} cannot be reached: {error}", "see that the address is right and the host is up") from None
-    finally:
-        connection.close()
+    place = Place(urlsplit(url), tuple(addresses))
+    path = (place.parts.path or "/") + (f"?{place.parts.query}" if place.parts.query else "")
+    headers = {"Accept": "application/json", **extra, "User-Agent": config.user_agent}
+    with asked(place, path, method, sent, headers, config.timeout_seconds) as response:
+        return Answer(url, response.status, {name.lower(): value for name, value in response.getheaders()}, _read(response, url, config))
 
 
 def _read(response: http.client.HTTPResponse, url: str, config: CrawlConfig) -> bytes:
@@ -103,49 +77,3 @@ def _read(response: http.client.HTTPResponse, url: str, config: CrawlConfig) -> 
         if time.monotonic() > deadline:
             raise TimeoutError
     return b"".join(chunks)
-
-
-def _connection(parts: SplitResult, addresses: list[str], timeout: float) -> http.client.HTTPConnection:
-    host = parts.hostname or ""
-    if parts.scheme == "https":
-        return _CheckedHTTPS(host, parts.port or 443, addresses, timeout)
-    return _CheckedHTTP(host, parts.port or 80, addresses, timeout)
-
-
-def _connect(addresses: list[str], port: int, timeout: float) -> socket.socket:
-    """A connection to the first checked address that takes one."""
-    error: OSError = ConnectionRefusedError("no address")
-    for address in addresses[:4]:
-        try:
-            return socket.create_connection((address, port), timeout)
-        except OSError as failed:
-            error = failed
-    raise error
-
-
-class _CheckedHTTP(http.client.HTTPConnection):
-    """Connects to addresses that were checked before, whatever the name says now."""
-
-    def __init__(self, host: str, port: int, addresses: list[str], timeout: float) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._addresses, self._seconds = addresses, timeout
-
-    def connect(self) -> None:
-        self.sock = _connect(self._addresses, self.port, self._seconds)
-
-
-class _CheckedHTTPS(http.client.HTTPSConnection):
-    """The same over TLS; the certificate has to be the name's."""
-
-    def __init__(self, host: str, port: int, addresses: list[str], timeout: float) -> None:
-        self._context = ssl.create_default_context()
-        super().__init__(host, port, timeout=timeout, context=self._context)
-        self._addresses, self._seconds = addresses, timeout
-
-    def connect(self) -> None:
-        plain = _connect(self._addresses, self.port, self._seconds)
-        try:
-            self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise

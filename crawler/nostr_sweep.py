@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from crawler.answers import Answer
 from crawler.domains import look_up
-from crawler.fields import line, mapping, whole
+from crawler.fields import line, mapping, parsed, whole
 from crawler.intervals import Covered
 from crawler.job import Ask, Channel, Emit, Job, StoppedError, told_by
 from crawler.negentropy import Reconciliation
@@ -344,7 +344,7 @@ def parse(source: Source, answers: Sequence[Answer]) -> Iterator[list[Record]]:
         relay = Relay(source.id, source.base_url, answer.seen)
         records: list[Record] = []
         for row in answer.body.splitlines():
-            event = read_event(_json(row))
+            event = read_event(parsed(row))
             records += checked_records(relay, event) if isinstance(event, Event) else [Reject(source.id, answer.url, event)]
         yield told_by(records, answer)
 
@@ -356,16 +356,9 @@ def redact(body: bytes, post: str) -> bytes | None:
 
 
 def _posts_of(row: bytes) -> tuple[str, str]:
-    event = mapping(_json(row))
+    event = mapping(parsed(row))
     tags = event.get("tags")
     identifier = (
         next((tag[1] for tag in tags if isinstance(tag, list) and len(tag) > 1 and tag[0] == "d"), "") if isinstance(tags, list) else ""
     )
     return f"nostr:{event.get('id')}", f"nostr:{event.get('kind')}:{event.get('pubkey')}:{identifier}"
-
-
-def _json(row: bytes) -> Any:
-    try:
-        return json.loads(row)
-    except (ValueError, RecursionError):
-        return None

@@ -7,7 +7,6 @@ The kind is told by the first payload. A line that cannot be read is left out wi
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +16,7 @@ from typing import Any
 from crawler.archive import MAX_LINE, Part
 from crawler.atproto import event_records as at_records
 from crawler.farcaster import Node, hydrated_records
-from crawler.fields import mapping, moment
+from crawler.fields import mapping, moment, parsed
 from crawler.mastodon import Instance, parents, status_records
 from crawler.nostr import Relay, event_records
 from index.errors import SourceError
@@ -117,6 +116,17 @@ def read_payloads(source: Source, cursor: Mapping[str, str], now: str) -> Iterat
     yield Part([], _cursor(print_of, number, "read"), number, number, False)
 
 
+def numbered(path: Path) -> Iterator[tuple[int, Any]]:
+    """Payloads of a file with their numbers, from 1."""
+    yield from ((number, payload) for number, (payload, fault) in enumerate(_payloads(path, 0), 1) if not fault)
+
+
+def read_one(source: Source, payload: Any, now: str) -> list[Record]:
+    """Records of one payload, by itself."""
+    kind = _kind(Path(source.address))
+    return KINDS[kind].read(source.id, [payload], now) if kind else []
+
+
 def _cursor(file: str, read: int, state: str) -> dict[str, str]:
     return {"payloads_file": file, "payloads_read": str(read), "payloads_state": state}
 
@@ -128,7 +138,7 @@ def _payloads(path: Path, skip: int) -> Iterator[tuple[Any, int]]:
             if path.stat().st_size > MAX_LIST:
                 raise SourceError(f"{path} is one JSON list of more than {MAX_LIST:,} bytes", "write it a payload a line")
             file.seek(0)
-            found = _json(file.read())
+            found = parsed(file.read())
             yield from ((payload, 0) for payload in (found if isinstance(found, list) else [])[skip:])
             return
         file.seek(0)
@@ -139,12 +149,5 @@ def _payloads(path: Path, skip: int) -> Iterator[tuple[Any, int]]:
             while long and not line.endswith(b"\n") and (line := file.readline(MAX_LINE)):
                 pass
             if number > skip:
-                payload = None if long else _json(line)
+                payload = None if long else parsed(line)
                 yield (payload, 0) if payload is not None else (None, number)
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

@@ -1,4 +1,7 @@
-"""What a crawl would ask, found out without asking: each sweep is begun, and its first request is written down, not sent."""
+"""What a crawl would ask, found out without asking: each sweep is begun, and its first request is written down, not sent.
+
+What follows is told as far as cursor and store know it (crawler/outlook.py); the rest depends on the answers.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 from crawler.answers import Answer
 from crawler.ask import WAITS
 from crawler.job import Budget, Channel, Job, StoppedError
+from crawler.outlook import outlook
 from crawler.registry import ARCHIVES, network, part
 from index import tables_discussion as tables
 from index.config import CrawlConfig
@@ -34,18 +38,30 @@ def _archive(source: Source) -> dict[str, Any]:
 def _live(store: Store, source: Source, config: CrawlConfig) -> dict[str, Any]:
     cursor = tables.cursor(store, source.id)
     holds = {name.removeprefix(WAITS): until for name, until in cursor.items() if name.startswith(WAITS)}
-    told: dict[str, Any] = {"source": source.id, "kind": source.kind, "reads": source.address, "asks": [], "waiting": 0, "error": None}
+    told: dict[str, Any] = {
+        "source": source.id,
+        "kind": source.kind,
+        "reads": source.address,
+        "asks": [],
+        "then": [],
+        "waiting": 0,
+        "error": None,
+    }
     try:
         hints = network(source.kind).hints
         job = Job(source, cursor, config, Budget(config.max_requests), asyncio.Event(), _no_stream, _no_archive)
         job.hints = part(hints)(store, source) if hints else {}
+        cursor = dict(cursor)  # a sweep may change its own copy
         told["asks"] = asyncio.run(_begin(job))
+        job.cursor = cursor
         told["waiting"] = job.report.waiting
+        told["then"] = outlook(job)
     except SourceError as error:
         told["error"] = error.message
     return told | {
         "at_most": config.max_requests,
         "seconds_between": config.delay_seconds,
+        "at_most_seconds": int(config.max_requests * config.delay_seconds),
         "not_before": {host: until for host, until in holds.items() if datetime.fromisoformat(until).timestamp() > time.time()},
     }
 

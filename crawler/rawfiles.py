@@ -105,6 +105,7 @@ def reparse(workspace: Workspace, store: Store, source: Source) -> Iterator[int]
         for records in parse(source, answers):
             load_records_of(store, Batch("", source.id, answers.seen(records), {}, tuple(records)))
             yield len(records)
+        tables.recall_names(store)
 
 
 class _Told:

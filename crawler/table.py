@@ -72,7 +72,7 @@ def _lines(source: Source, folder: Path, cursor: Mapping[str, str], now: str) ->
             number += 1
             if tape.byte <= place.byte:
                 continue
-            records += _line(source, raw, f"{LINES}:{number}", now)
+            records += line_records(source, raw, f"{LINES}:{number}", now)
             waiting += 1
             held += len(raw)
             if waiting >= BATCH_ROWS or held >= BATCH_BYTES:
@@ -82,7 +82,7 @@ def _lines(source: Source, folder: Path, cursor: Mapping[str, str], now: str) ->
             yield Part(records, tape.cursor(), size, size, fresh)
 
 
-def _line(source: Source, raw: bytes, where: str, now: str) -> list[Record]:
+def line_records(source: Source, raw: bytes, where: str, now: str) -> list[Record]:
     if len(raw) > MAX_LINE:
         return [Reject(source.id, where, "line too long", f"more than {MAX_LINE:,} bytes")]
     try:
@@ -121,6 +121,19 @@ def _columns(source: Source, folder: Path, cursor: Mapping[str, str], now: str) 
                     yield Part(records, _cursor(digest, number, "reading"), number, rows, fresh)
                     fresh = False
             yield Part([], _cursor(digest, number, "read"), rows, rows, False)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path} cannot be read: {str(error)[:200]}", "see that it is a whole Parquet file") from None
+
+
+def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a Parquet file with their numbers, from 1."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            for start, batch in enumerate(file.iter_batches(BATCH_ROWS)):
+                yield from enumerate(batch.to_pylist(), start * BATCH_ROWS + 1)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path} cannot be read: {str(error)[:200]}", "see that it is a whole Parquet file") from None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from index.snapshot import Snapshot
 from index.tables_discussion import READABLE
+from index.tables_rewards import LIKE_KINDS
 
 BATCH = 200  # threads whose posts are held in memory
 
@@ -31,7 +32,7 @@ def _posts(snapshot: Snapshot, threads: list[str]) -> dict[str, list[dict[str, A
     rows = snapshot.store.rows(
         f"WITH wanted AS (SELECT * FROM posts WHERE {READABLE} AND thread IN (SELECT unnest(?::VARCHAR[]))), "
         "likes AS (SELECT post, list(DISTINCT actor ORDER BY actor) FILTER (actor <> '') AS likers, "
-        "(sum(count) FILTER (actor = ''))::BIGINT AS unnamed FROM reactions WHERE kind = 'like' GROUP BY post) "
+        f"(sum(count) FILTER (actor = ''))::BIGINT AS unnamed FROM reactions WHERE kind IN {LIKE_KINDS} GROUP BY post) "
         "SELECT w.id, w.thread, w.number, w.author, coalesce(a.handle, w.author) AS handle, w.permalink, w.created, w.reply_to, w.plain, "
         "w.blocks, coalesce(l.likers, []) AS likers, coalesce(l.unnamed, 0) AS unnamed "
         "FROM wanted w LEFT JOIN authors a ON a.id = w.author LEFT JOIN likes l ON l.post = w.id ORDER BY w.thread, w.number, w.created, w.id",

@@ -1,4 +1,4 @@
-"""Which hosts may be asked by whatever fetches or sends releases, and requests that go to checked addresses only.
+"""Which hosts may be asked, by crawls and by whatever fetches or sends releases, and requests to checked addresses only.
 
 A name is resolved once and all its addresses are checked; connections go to these addresses, so that a name which changes
 its mind leads nowhere else. No proxies, no redirects, no compression, bounded size and time.
@@ -22,7 +22,7 @@ TIMEOUT = 30.0  # seconds without a byte
 LONGEST = 3600.0  # seconds for one answer, even if it comes byte by byte
 CHUNK = 65_536
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 SECURE = ("https", "wss")
 
 
@@ -40,15 +40,7 @@ class Place:
 
 def check_place(url: str, allow_private: bool, schemes: tuple[str, ...] = ("https", "http")) -> Place:
     """Raises SourceError where the address is no such address, not encrypted, or leads into a private network."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in schemes or not parts.hostname:
-        raise SourceError(f"{url[:200]!r} is not an address that can be asked", f"write it like {schemes[0]}://host.example.org/path")
-    if parts.username is not None or parts.password is not None:
-        raise SourceError(f"the address of {parts.hostname} holds a user name or password", "write it without them")
+    parts = split_address(url, schemes)
     if parts.scheme not in SECURE and not allow_private:
         raise SourceError(f"{url[:200]} is not encrypted", "give --allow-private for a host of your own")
     port = parts.port or PORTS[parts.scheme]
@@ -67,6 +59,20 @@ def check_place(url: str, allow_private: bool, schemes: tuple[str, ...] = ("http
     return Place(parts, addresses)
 
 
+def split_address(url: str, schemes: tuple[str, ...] = ("https", "http")) -> SplitResult:
+    """The parts of an address. Raises SourceError where it is none, or holds a password, which is never repeated."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise SourceError(f"{url[:200]!r} is not a web address", f"write it like {schemes[0]}://host.example.org/path")
+    if parts.username is not None or parts.password is not None:
+        raise SourceError(f"the address of {parts.hostname} holds a user name or password", "write it without them")
+    return parts
+
+
 def is_public(address: str) -> bool:
     """False for loopback, private, link-local, reserved and multicast addresses, also where IPv6 wraps such an IPv4."""
     ip = ipaddress.ip_address(address.partition("%")[0])
@@ -81,16 +87,21 @@ def is_public(address: str) -> bool:
 
 @contextmanager
 def asked(
-    place: Place, path: str, method: str = "GET", body: object = None, headers: Mapping[str, str] | None = None
+    place: Place,
+    path: str,
+    method: str = "GET",
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
 ) -> Iterator[http.client.HTTPResponse]:
     """One request to a checked place. `body` is bytes or an open file. Raises SourceError where no answer comes."""
     url = f"{place.parts.scheme}://{place.parts.netloc}{path}"
-    connection = _Checked(place)
+    connection = _Checked(place, timeout)
     try:
         connection.request(method, path, body=body, headers={"Accept-Encoding": "identity", **(headers or {})})  # type: ignore[arg-type]
         yield connection.getresponse()
     except TimeoutError:
-        raise SourceError(f"{url} did not answer within {TIMEOUT:.0f} seconds", "run again later") from None
+        raise SourceError(f"{url} did not answer within {timeout:g} seconds", "run again later") from None
     except ssl.SSLError as error:
         raise SourceError(f"{url} has no valid certificate: {error.reason}", "ask who runs that host") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -114,15 +125,15 @@ def pieces(response: http.client.HTTPResponse, limit: int, what: str) -> Iterato
 class _Checked(http.client.HTTPConnection):
     """Connects to the checked addresses, whatever the name says now; over TLS the certificate has to be the name's."""
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(place.parts.hostname or "", place.port, timeout=TIMEOUT)
-        self._place = place
+    def __init__(self, place: Place, timeout: float) -> None:
+        super().__init__(place.parts.hostname or "", place.port, timeout=timeout)
+        self._place, self._seconds = place, timeout
 
     def connect(self) -> None:
         error: OSError = ConnectionRefusedError("no address")
         for address in self._place.addresses[:4]:
             try:
-                plain = socket.create_connection((address, self._place.port), TIMEOUT)
+                plain = socket.create_connection((address, self._place.port), self._seconds)
                 break
             except OSError as failed:
                 error = failed

@@ -76,12 +76,17 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """Somebody's like of a post; `actor` is "" and `count` the total where the network hides who it was."""
+    """Somebody's like of a post; `actor` is "" and `count` the total where the network hides who it was.
+
+    All reactions of a post are told at once, and those that are not told any more are gone; but where each of them is
+    told `alone`, its kind is told whole, and nothing is said of other kinds.
+    """
 
     post: str
     actor: str
-    kind: str = "like"
+    kind: str = "like"  # "like", "downvote", "repost", or the emoji's name or sign: "tada"
     count: int = 1
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

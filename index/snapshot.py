@@ -1,6 +1,6 @@
 """What readers open: one DuckDB file in a release, built by the writer and swapped in whole.
 
-Readers never open work.duckdb: its writer shuts every other process out. A snapshot holds plain text and records, no
+Readers of what was released never open work.duckdb: its writer shuts every other process out (index/aside.py). A snapshot holds plain text and records, no
 bodies. It is a convenience of this machine and no part of what a release publishes.
 """
 
@@ -39,6 +39,8 @@ TABLES = {
     "posts": "SELECT p.id, p.source, p.thread, p.number, p.author, p.created, p.permalink, p.reply_to, p.state, p.kind, "
     f"{MASKED_PLAIN} AS plain, p.blocks FROM posts p {JOIN_MASKS} ORDER BY p.id",
     "reactions": "SELECT post, actor, kind, count FROM reactions ORDER BY post, actor, kind",
+    "raws": "SELECT id, source, url, seen, file, start, length, digest, redacted FROM raws ORDER BY seen, file, start",
+    "origins": "SELECT post, raw FROM origins ORDER BY post, raw",
     "rejects": "SELECT source, reason, count(*)::BIGINT AS count, min(place) AS example FROM rejects GROUP BY ALL ORDER BY source, reason",
     "costs": "SELECT stage, sum(items)::BIGINT AS items, sum(micros)::BIGINT AS micros FROM stage_costs GROUP BY stage ORDER BY stage",
     "llm_costs": "SELECT model, sum(requests)::BIGINT AS requests, sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ MEMORY_LIMIT = "1GB"
 # While much is written, one row after another: more would fill up with blocks that nobody asks for again.
 LOAD_MEMORY = "64MB"
 CHECKPOINT_AT, LOAD_CHECKPOINT_AT = "16MB", "64MB"  # of the log; each checkpoint writes all indexes anew
+PATIENCE = 10.0  # seconds
 
 
 def now() -> str:
@@ -27,16 +29,25 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _connect(path: Path | str, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Who writes waits for those who read without a lock (index/aside.py): they take a moment."""
+    import duckdb
+
+    deadline = time.monotonic() + (0.0 if read_only else PATIENCE)
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                raise StoreError(f"cannot open {path}: {str(error).splitlines()[0]}", "see that no other process holds it") from None
+            time.sleep(0.05)
+
+
 class Store:
     """One connection to a workspace's database. `execute` returns rows as tuples, `rows` as dicts."""
 
     def __init__(self, path: Path | str, read_only: bool = False) -> None:
-        import duckdb
-
-        try:
-            self.connection: duckdb.DuckDBPyConnection = duckdb.connect(str(path), read_only=read_only)
-        except duckdb.IOException as error:
-            raise StoreError(f"cannot open {path}: {str(error).splitlines()[0]}", "see that no other process holds it") from None
+        self.connection = _connect(path, read_only)
         # A workspace's database is never a way to other files: no extensions, no remote reads.
         self.connection.execute("SET memory_limit = ?", [MEMORY_LIMIT])
         self.connection.execute("SET threads = 2")

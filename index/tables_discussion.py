@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +70,10 @@ def remember_batch(store: Store, batch: str) -> bool:
 
 def load_records(store: Store, source: str, seen: str, by_type: Mapping[type, Sequence[Any]], plains: Plains = NO_PLAINS) -> None:
     """Bring records of one batch into the tables, with the plain text that is at hand. Called inside a transaction."""
+    from index import tables_forum as forum
     from index import tables_networks as networks
 
-    by_type = networks.prepare(store, by_type)
+    by_type = forum.by_number(store, networks.prepare(store, by_type))
     for record in by_type.get(Source, ()):
         add_source(store, record)
     _load_plainly(store, "authors", ["id", "source", "handle", "name", "staff"], by_type.get(Author, ()))
@@ -141,16 +142,17 @@ def _load_rejects(store: Store, rejects: Sequence[Reject]) -> None:
 
 
 def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
-    """Reactions of a post are told whole each time: those of earlier tellings give way."""
+    """Those of earlier tellings give way: of a post all, or where kinds are told alone those of the same kind."""
     reactions = _with_known_names(store, reactions)
     if not reactions:
         return
     import pyarrow as pa
 
-    posts = sorted({r.post for r in reactions})
-    store.connection.register("told", pa.table({"post": posts}))
+    whole = {r.post for r in reactions if not r.alone}
+    told = sorted({(r.post, r.kind if r.post not in whole else "") for r in reactions})
+    store.connection.register("told", pa.table({"post": [post for post, _ in told], "kind": [kind for _, kind in told]}))
     try:
-        store.connection.execute("DELETE FROM reactions WHERE post IN (SELECT post FROM told)")
+        store.connection.execute("DELETE FROM reactions r USING told t WHERE r.post = t.post AND (t.kind = '' OR r.kind = t.kind)")
     finally:
         store._forget("told")
     last = {(r.post, r.actor, r.kind): r for r in reactions if r.count > 0}
@@ -170,9 +172,9 @@ def _load_reactions(store: Store, reactions: Sequence[Reaction]) -> None:
 
 
 def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[Reaction]:
-    """A count without names keeps the names that are known, as long as it is not less than they are."""
-    named = {reaction.post for reaction in reactions if reaction.actor}
-    counted = [reaction for reaction in reactions if reaction.post not in named]
+    """A count without names keeps the names that are known of its kind, as long as it is not less than they are."""
+    named = {(reaction.post, reaction.kind) for reaction in reactions if reaction.actor}
+    counted = [reaction for reaction in reactions if (reaction.post, reaction.kind) not in named]
     if not counted:
         return list(reactions)
     import pyarrow as pa
@@ -185,12 +187,12 @@ def _with_known_names(store: Store, reactions: Sequence[Reaction]) -> list[React
             known.setdefault((post, kind), []).append(actor)
     finally:
         store._forget("counted")
-    told = [reaction for reaction in reactions if reaction.post in named]
+    told = [reaction for reaction in reactions if (reaction.post, reaction.kind) in named]
     for reaction in counted:
         actors = known.get((reaction.post, reaction.kind), [])
         actors = actors if len(actors) <= reaction.count else []
-        told += [Reaction(reaction.post, actor, reaction.kind) for actor in actors]
-        told.append(Reaction(reaction.post, "", reaction.kind, reaction.count - len(actors)))
+        told += [replace(reaction, actor=actor, count=1) for actor in actors]
+        told.append(replace(reaction, count=reaction.count - len(actors)))
     return told
 
 
@@ -240,8 +242,6 @@ def _was_edited(store: Store, post: Post, earlier: _Known) -> bool:
 
 
 def _as_edited(post: Post) -> Post:
-    from dataclasses import replace
-
     return replace(post, state="edited") if post.state == "live" else post
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from index.records import Origin, PostVersion, Raw
+from index.records import Origin, PostVersion, Raw, Source
 from index.store import Store, storable
 from index.tables_discussion import body_hash
 
@@ -48,6 +48,12 @@ def origins(store: Store, post: str) -> list[dict[str, Any]]:
     )
 
 
+def source_of(store: Store, post: str) -> Source | None:
+    """The source that a post was read from, as far as provenance needs it: also in a release's snapshot."""
+    rows = store.execute("SELECT s.id, s.kind, s.address, s.base_url FROM posts p JOIN sources s ON s.id = p.source WHERE p.id = ?", [post])
+    return Source(*rows[0]) if rows else None
+
+
 def raw_answers(store: Store, source: str) -> Iterator[Raw]:
     """All kept answers of a source in the order they came, a few at a time: reading and loading alternate on one connection."""
     after = ("", "", -1)
@@ -75,11 +81,30 @@ def forget_derived(store: Store, source: str) -> None:
         "WHERE p.source = ? AND p.id NOT IN (SELECT post FROM tombstones)",
         [source],
     )
-    # Reactions stay: names of those who liked a post are not in the archive, and what is told whole takes their place.
+    # Reactions stay: names of those who liked a post are not in the archive. What is told whole takes their place, so the
+    # names are remembered for as long as it takes to read everything again.
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE known_names AS SELECT r.post, r.kind, r.actor FROM reactions r "
+        "SEMI JOIN derived d ON d.id = r.post WHERE r.actor <> ''"
+    )
     for table, key in (("post_versions", "post"), ("edges", "post"), ("posts", "id")):
         store.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT id FROM derived)")
     store.execute("DELETE FROM rejects WHERE source = ?", [source])
     store.execute("DROP TABLE derived")
+
+
+def recall_names(store: Store) -> None:
+    """After a source was read again: a count without names has the names back that were known, if it is not less than they are."""
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE recalled AS SELECT k.post, k.kind, k.actor, t.total, count(*) OVER (PARTITION BY k.post, k.kind) AS names "
+        "FROM known_names k JOIN (SELECT post, kind, sum(count)::INTEGER AS total, count(*) FILTER (actor <> '') AS named FROM reactions "
+        "GROUP BY post, kind) t ON t.post = k.post AND t.kind = k.kind WHERE t.named = 0 QUALIFY names <= t.total"
+    )
+    store.execute("DELETE FROM reactions WHERE (post, kind) IN (SELECT (post, kind) FROM recalled)")
+    store.execute("INSERT INTO reactions SELECT post, actor, kind, 1 FROM recalled")
+    store.execute("INSERT INTO reactions SELECT DISTINCT post, '', kind, (total - names)::INTEGER FROM recalled WHERE total > names")
+    store.execute("DROP TABLE recalled")
+    store.execute("DROP TABLE known_names")
 
 
 # --- taking words back --------------------------------------------------------------------------------------------

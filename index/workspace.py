@@ -78,6 +78,13 @@ class Workspace:
             handle.seek(0)
             handle.truncate()
 
+    def holder(self) -> str:
+        """Who writes in it, in words."""
+        try:
+            return _holder((self.folder / "lock").read_text(encoding="utf-8"))
+        except OSError:
+            return "another process"
+
 
 def init_workspace(root: Path) -> Workspace:
     """Make a workspace in `root`; refuses one that is there already."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from index.store import Store
 from index.workspace import Workspace
 from tests.cli.conftest import Runner
-from tests.conftest import HOME
+from tests.conftest import FORUM, HOME
 from tests.emulators.discourse import DiscourseEmulator, failure, too_many
 
 
@@ -46,11 +50,13 @@ def test_a_dry_run_asks_nobody(forum: DiscourseEmulator, run: Runner) -> None:
         assert result.exit_code == 0 and f"GET {forum.url}/robots.txt" in result.stdout and f"GET {forum.url}/site.json" in result.stdout
     (told,) = run.json("crawl", "--dry-run")
     assert told["asks"] == [f"GET {forum.url}/robots.txt", f"GET {forum.url}/site.json"] and told["error"] is None
+    assert told["then"][0] == "/latest.json, all pages: nothing is known yet" and told["then"][0] in run("crawl", "--dry-run").stdout
     assert not forum.log and run.json("runs") == []
     forum.fail(r"/t/", lambda: too_many(5000))
     assert run("crawl", "-q").exit_code == 3
     asked = len(forum.log)
     (told,) = run.json("crawl", "--dry-run")
+    assert any(line.startswith("2 threads to be read") for line in told["then"]) and told["at_most_seconds"] > 0
     assert told["waiting"] == 2 and list(told["not_before"]) == [forum.url.removeprefix("http://")] and len(forum.log) == asked
 
 
@@ -74,6 +80,43 @@ def test_where_a_post_came_from_and_reading_again(forum: DiscourseEmulator, run:
     asked = len(forum.log)
     assert sum(run.json("reparse").values()) > 5 and len(forum.log) == asked
     assert run("reparse", "nothing").exit_code == 2
+
+
+def test_a_post_of_an_archive_is_found_in_its_file(empty: Workspace, run: Runner, tmp_path: Path) -> None:
+    """The line of the thread it stands in; none once the archive is gone, and that is said."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    shutil.copy(FORUM / "site.json", folder)
+    lines = (FORUM / "topics.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "topics.jsonl").write_bytes(b"".join(lines))
+    assert run("add", str(folder)).exit_code == 0 and run("crawl", "-q").exit_code == 0
+    with Store(empty.database) as store:
+        rows = store.execute("SELECT id, body FROM posts WHERE body <> '' ORDER BY id")
+    number = next(n for n, line in enumerate(lines, 1) if json.dumps(rows[0][1])[1:-1].encode() in line or rows[0][1].encode() in line)
+    told = run.json("provenance", rows[0][0])
+    (place,) = told["places"]
+    assert place["record"] == f"line {number}" and place["digest"] == "sha256:" + hashlib.sha256(lines[number - 1]).hexdigest()
+    assert f"topics.jsonl, line {number}" in run("provenance", rows[0][0]).stdout and told["archive"] == str(folder)
+    (folder / "topics.jsonl").unlink()
+    assert run.json("provenance", rows[0][0])["places"] == [] and "is gone or holds it no more" in run("provenance", rows[0][0]).stdout
+
+
+def test_asking_takes_no_lock_and_needs_none(forum: DiscourseEmulator, run: Runner, empty: Workspace, toy_distiller: None) -> None:
+    """While somebody writes, the runs are told as they were, and a post's origin as of the release."""
+    assert run("run", "-q").exit_code == 0
+    post = f"discourse:{forum.url.removeprefix('http://')}/p/101"
+    before = run.json("runs"), run.json("provenance", post)
+    assert not before[1]["as_of_release"]
+    with empty.lock("crawl"):
+        assert run.json("runs") == before[0] and run.json("provenance", post) == before[1]  # the lock alone stops nobody
+        holds = f"import duckdb, time; held = duckdb.connect({str(empty.database)!r}); print('in', flush=True); time.sleep(60)"
+        with subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None and writer.stdout.readline() == b"in\n"
+            assert run.json("runs") == before[0]
+            assert run.json("provenance", post) == {**before[1], "as_of_release": True}
+            assert "as of the current release" in run("provenance", post).stdout
+            assert "crawl" in run.json("crawl", "--dry-run", code=75)["message"]
+            writer.kill()
 
 
 def test_forgetting_reaches_store_versions_archive_and_the_next_release(

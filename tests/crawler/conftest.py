@@ -76,3 +76,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def forum() -> Iterator[DiscourseEmulator]:
     with DiscourseEmulator() as emulator:
         yield emulator
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store(":memory:") as opened:
+        yield opened

@@ -23,15 +23,9 @@ from index.errors import SourceError
 from index.records import Source
 from index.spool import Batch, Record, load_batch
 from index.store import Store, now
+from tests.crawler.conftest import CONTENT as SHOWN
 
-CONTENT = {
-    "authors": "SELECT * FROM authors ORDER BY ALL",
-    "threads": "SELECT * FROM threads ORDER BY ALL",
-    "posts": "SELECT * EXCLUDE (first_seen, last_seen) FROM posts ORDER BY id",
-    "versions": "SELECT * EXCLUDE (first_seen) FROM post_versions ORDER BY post, body_hash",
-    "reactions": "SELECT * FROM reactions ORDER BY ALL",
-    "edges": "SELECT * FROM edges ORDER BY ALL",
-    "tombstones": "SELECT post, state, reason FROM tombstones ORDER BY post",
+CONTENT = {name: sql for name, sql in SHOWN.items() if name != "rejects"} | {
     "links": "SELECT * EXCLUDE (told) FROM identity_links ORDER BY ALL",
 }
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from crawler import network
 from crawler.address import find_source
 from crawler.network import check_host
+from index import hosts
 from index.config import CrawlConfig
 from index.errors import SourceError
 from index.hosts import is_public
@@ -123,7 +123,7 @@ def test_every_address_behind_a_name_is_checked(monkeypatch: pytest.MonkeyPatch)
     def resolve(*_: Any, **__: Any) -> list[Any]:
         return [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("192.168.1.1", 443))]
 
-    monkeypatch.setattr(network.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", resolve)
     with pytest.raises(SourceError, match=r"forum.example.org \(192.168.1.1\)"):
         check_host("https://forum.example.org", False)
     assert check_host("https://forum.example.org", True) == ["93.184.216.34", "192.168.1.1"]

@@ -192,3 +192,77 @@ def test_an_earlier_text_is_the_left_column() -> None:
     }
     found = earlier_text(FORUM, 5, payload)
     assert found is not None and (found.version, found.body) == (2, "a <b>\nc & d\nsame\n")
+
+
+def given(bench: Bench) -> list[tuple[Any, ...]]:
+    """(emoji, who or None, count) of the reactions in the store."""
+    return bench.store.execute("SELECT r.kind, a.handle, r.count FROM reactions r LEFT JOIN authors a ON a.id = r.actor ORDER BY ALL")
+
+
+def test_reactions_that_are_no_likes(bench: Bench, forum: DiscourseEmulator) -> None:
+    """Each kind with its names; people who are known by number are the same ones; a kind that is told no more is gone."""
+    fill(forum, 3)
+    for name, emoji in (("bob", "heart"), ("user1", "tada"), ("eve", "tada"), ("dan", "-1")):
+        forum.react(101, name, emoji)
+    source = bench.add(forum.url)
+    bench.crawl(extra_requests=10)
+    assert given(bench) == [("-1", "dan", 1), ("like", "bob", 1), ("tada", "eve", 1), ("tada", "user1", 1)]
+    assert bench.store.execute("SELECT likes FROM posts WHERE id LIKE '%/101'") == [(3,)]  # what the forum counts as likes
+    assert bench.store.execute("SELECT actor FROM reactions WHERE kind = 'tada' ORDER BY ALL") == [
+        (f"{source.id}/u/{forum.users['user1']}",),
+        (f"{source.id}/u/eve",),  # who never wrote has no number here
+    ]
+    forum.reply(2, "hello", by="eve")
+    bench.crawl()
+    eve = f"{source.id}/u/{forum.users['eve']}"
+    assert bench.store.execute("SELECT actor FROM reactions WHERE kind = 'tada' ORDER BY ALL") == [
+        (f"{source.id}/u/{forum.users['user1']}",),
+        (eve,),
+    ]
+    assert bench.store.execute("SELECT id FROM authors WHERE handle = 'eve'") == [(eve,)]
+    forum.react(101, "eve", "thinking")  # changes her mind: bumps nothing, and the sum is the same
+    forum.react(101, "dan")
+    bench.crawl(extra_requests=10)
+    bench.crawl(extra_requests=10)
+    assert given(bench) == [("like", "bob", 1), ("tada", "user1", 1), ("thinking", "eve", 1)]
+    asked = len(forum.log)
+    bench.crawl(extra_requests=10)
+    assert not [hit for hit in forum.log[asked:] if "/t/" in hit.path or "users" in hit.path]  # nothing is left to ask
+    before = bench.content()["reactions"]
+    list(reparse(bench.workspace, bench.store, source))
+    assert bench.content()["reactions"] == before
+
+
+def test_a_telling_of_likes_alone_takes_no_other_reaction(bench: Bench, forum: DiscourseEmulator) -> None:
+    """The plugin is switched off: nothing is told of other reactions any more, so none of them is taken back."""
+    fill(forum, 2)
+    forum.main_reaction = "+1"
+    for name, emoji in (("bob", "+1"), ("ann", "tada")):
+        forum.react(101, name, emoji)
+    bench.add(forum.url)
+    bench.crawl(extra_requests=10)
+    assert given(bench) == [("like", "bob", 1), ("tada", "ann", 1)]
+    forum.reactions_plugin = False
+    forum.like_by(101, "eve", "dan")
+    forum.bump(1)
+    bench.crawl(extra_requests=10)
+    bench.crawl(extra_requests=10)
+    assert given(bench) == [("like", "dan", 1), ("like", "eve", 1), ("tada", "ann", 1)]
+
+
+def test_what_stays_different_is_read_once(bench: Bench, forum: DiscourseEmulator) -> None:
+    """A post that its author took back, and one that cannot be read: listed, but never to be had."""
+    fill(forum, 3)
+    bench.add(forum.url)
+    bench.crawl()
+    forum.delete_by_author(103)
+    forum.reply(3, "")
+    forum.posts[max(forum.posts)]["cooked"] = ""
+    for _ in range(3):
+        bench.crawl(extra_requests=10)
+    asked = len(forum.log)
+    bench.crawl(extra_requests=10)
+    assert not [hit.path for hit in forum.log[asked:] if "/t/" in hit.path]
+    forum.edit(max(forum.posts), "now it says something", bump=False)
+    bench.crawl(extra_requests=10)
+    assert bench.states()[str(max(forum.posts))] in ("live", "edited")

@@ -26,12 +26,6 @@ def world() -> Iterator[AtWorld]:
         yield opened
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store(":memory:") as opened:
-        yield opened
-
-
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jetstream_sweep, "QUIET_SECONDS", 0.3)

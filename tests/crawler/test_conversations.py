@@ -1,7 +1,7 @@
 """Seven networks against servers that keep state: what was said, edited, taken back and liked there is what the store holds.
 
-Each network is crawled whole, after interruptions, and from a server that fails every fifth request; the store is then
-compared with the world post by post.
+Each network is crawled whole, and in this process with interruptions and a fifth of all requests failing; the store is then
+compared with the world post by post. bench/together.py does the same with processes that are killed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from typing import Any
 
 import pytest
 
+from crawler.address import find_source
+from crawler.rawfiles import reparse
+from crawler.registry import NETWORKS, part
 from crawler.report import CrawlReport
-from tests.crawler.conftest import Bench
+from index.store import Store
+from tests.crawler.conftest import FAST, Bench
+from tests.crawler.streams import Visits
 from tests.emulators.conversations import (
     GitHubServer,
     HackerNewsServer,
@@ -110,8 +115,8 @@ def token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def stored(bench: Bench) -> dict[str, dict[str, Any]]:
-    rows = bench.store.rows(
+def stored(store: Store) -> dict[str, dict[str, Any]]:
+    rows = store.rows(
         "SELECT p.id, p.plain, p.state, p.created, p.edited, p.reply_to, p.thread, t.title, a.handle FROM posts p "
         "JOIN authors a ON a.id = p.author LEFT JOIN threads t ON t.id = p.thread"
     )
@@ -128,9 +133,9 @@ def visible(world: World, post: Said) -> bool:
     return True
 
 
-def check(bench: Bench, case: Case, world: World) -> None:
+def check(store: Store, case: Case, world: World) -> None:
     """Every post, with its text, author, time, thread and what it answers."""
-    found = stored(bench)
+    found = stored(store)
     assert set(found) == {case.post(world, post) for post in world.posts.values()}
     for post in world.posts.values():
         row = found[case.post(world, post)]
@@ -155,17 +160,21 @@ def likers(bench: Bench, case: Case, world: World, post: Said) -> int:
     return total
 
 
-def test_everything_said_is_found(bench: Bench, case: Case, world: World) -> None:
+def test_everything_said_is_found_and_the_raw_archive_says_the_same(bench: Bench, case: Case, world: World) -> None:
+    """`precipitate reparse` gives the same records from the raw answers, without asking."""
     with case.server(world) as server:
         source = bench.add(case.address(server))
         report = bench.crawl()
         assert report.errors == {}
-        check(bench, case, world)
+        check(bench.store, case, world)
         for post in world.roots():
             if case.server is not HyperKittyServer:
                 assert likers(bench, case, world, post) == 2 + (3 if case.server is SnapshotServer else 0)
         assert bench.store.execute("SELECT count(DISTINCT source) FROM posts") == [(1,)] and source.id
         assert max(hit.at_once for hit in server.log) == 1
+        asked, before = len(server.log), bench.content()
+        assert sum(reparse(bench.workspace, bench.store, source)) > 28
+        assert len(server.log) == asked and bench.content() == before
 
 
 def test_edits_deletions_and_likes_are_found(bench: Bench, case: Case, world: World) -> None:
@@ -186,7 +195,7 @@ def test_edits_deletions_and_likes_are_found(bench: Bench, case: Case, world: Wo
         world.like(5, "gwen")
         for _ in range(3):
             assert faults(bench.crawl()) == []
-        check(bench, case, world)
+        check(bench.store, case, world)
         assert bench.store.execute("SELECT count(*) FROM post_versions")[0][0] >= versions + 2
         assert likers(bench, case, world, world.posts[5]) == 3 + (3 if case.server is SnapshotServer else 0)
 
@@ -202,39 +211,22 @@ def _now() -> int:
     return int(time.time())
 
 
-def test_an_interrupted_first_crawl_loses_nothing(bench: Bench, case: Case, world: World) -> None:
+def test_cut_off_again_and_again_with_a_fifth_of_all_requests_failing(case: Case, world: World, store: Store) -> None:
+    """In this process, each request tried once: budgets that do not suffice, then visits until all is read."""
     with case.server(world) as server:
-        bench.add(case.address(server))
-        reports = [bench.crawl(max_requests=case.few) for _ in range(4)]
-        assert any(report.errors for report in reports)
-        assert faults(bench.crawl()) == []
-        check(bench, case, world)
-
-
-def test_a_server_that_fails_every_fifth_request(bench: Bench, case: Case, world: World) -> None:
-    with case.server(world) as server:
-        bench.add(case.address(server))
+        source = find_source(case.address(server), True, FAST)
+        parts = NETWORKS[source.kind]
+        reading = Visits(store, source, part(parts.sweep), part(parts.hints) if parts.hints else None)
         server.failing = 0.2
-        for _ in range(12):
-            if not faults(bench.crawl()):
+        cut_off = [reading.visit(budget=case.few) for _ in range(4)]
+        assert any(cut_off)
+        everything = {case.post(world, post) for post in world.posts.values()}
+        for _ in range(30):
+            if reading.visit() is None and everything <= set(reading.states()):
                 break
         server.failing = 0.0
-        assert faults(bench.crawl()) == []
-        check(bench, case, world)
-
-
-def test_the_raw_archive_says_the_same(bench: Bench, case: Case, world: World) -> None:
-    """`precipitate reparse` gives the same records from the raw answers, without asking."""
-    from crawler.rawfiles import reparse
-
-    with case.server(world) as server:
-        source = bench.add(case.address(server))
-        bench.crawl()
-        asked = len(server.log)
-        before = bench.content()
-        assert sum(reparse(bench.workspace, bench.store, source)) > 28
-        assert len(server.log) == asked
-        assert bench.content() == before
+        assert reading.visit() is None
+        check(store, case, world)
 
 
 def test_addresses_that_name_nothing(bench: Bench) -> None:

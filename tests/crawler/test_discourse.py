@@ -73,7 +73,7 @@ def test_a_good_thread() -> None:
         body="<p>Hello</p>",
         permalink="https://f.example.org/t/3/1",
     )
-    assert only(records, Reaction) == Reaction(f"{D}/p/11", "", "like", 0)  # told that there is none
+    assert only(records, Reaction) == Reaction(f"{D}/p/11", "", "like", 0, alone=True)  # told that there is none
     assert not all_of(records, Reject) and not all_of(records, Roster)
 
 
@@ -192,12 +192,24 @@ def test_a_tombstone_needs_no_author() -> None:
 
 def test_likes_with_and_without_names() -> None:
     summary = [{"id": 2, "count": 3}, {"id": 8, "count": 9}]
-    assert only(read(thread(post(actions_summary=summary))), Reaction) == Reaction(f"{D}/p/11", "", "like", 3)
+    assert only(read(thread(post(actions_summary=summary))), Reaction) == Reaction(f"{D}/p/11", "", "like", 3, alone=True)
     likers = [{"id": 7, "username": "Ann"}, {"id": 9, "username": "bob"}, {"username": "Cy"}, "junk"]
     records = read(thread(post(actions_summary=[{"id": 2, "count": 5}], post_action_users=likers)))
     assert [(r.actor.rpartition("/")[2], r.count) for r in all_of(records, Reaction)] == [("7", 1), ("9", 1), ("cy", 1), ("", 2)]
     assert only(records, Post).likes == 5
     assert not all_of(read(thread(post(actions_summary=None))), Reaction)  # nothing was said of likes
+
+
+def test_reactions_of_the_plugin() -> None:
+    """A list of reactions is whole: likes are those of the emoji that is the like, which a thread tells."""
+    told = [{"id": "+1", "type": "emoji", "count": 2}, {"id": "tada", "count": 1}, {"id": "x y", "count": 1}, {"id": "eyes", "count": 0}]
+    raw = post(actions_summary=[{"id": 2, "count": 3}], reactions=told)
+    records = read(thread(raw, valid_reactions=["+1", "tada"]))
+    assert [(r.kind, r.count, r.alone) for r in all_of(records, Reaction)] == [("like", 2, False), ("tada", 1, False)]
+    assert only(records, Reject).reason == "reaction without name or count" and only(records, Post).likes == 3
+    kinds = [(r.kind, r.count) for r in all_of(read(thread(raw)), Reaction)]
+    assert kinds == [("like", 0), ("+1", 2), ("tada", 1)]  # nothing says that the like is another one than the heart
+    assert [(r.kind, r.count, r.alone) for r in all_of(read(thread(post(reactions=[]))), Reaction)] == [("like", 0, False)]
 
 
 def test_edges_of_cooked() -> None:

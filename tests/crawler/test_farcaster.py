@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from crawler import farcaster_sweep
 from crawler.farcaster import Node, event_records, hydrated_records, message_records, name_records, with_mentions
-from crawler.fields import moment
+from crawler.farcaster_signed import digest, encoded, fault, hash_of
+from crawler.fields import mapping, moment
 from crawler.probe import Probe
 from index.config import CrawlConfig
 from index.errors import SourceError
@@ -23,7 +28,7 @@ from index.tables_people import identity_links
 from tests.crawler.mutations import check_records, mutate
 from tests.crawler.samples import SAMPLES, needs_samples
 from tests.crawler.streams import Visits
-from tests.emulators.farcaster import FarcasterNode, Message
+from tests.emulators.farcaster import EPOCH, FarcasterNode, Message, sign
 from tests.emulators.loopback import Loopback
 
 NODE = Node("farcaster:node.example.org", "2027-01-01T00:00:00Z")
@@ -34,6 +39,14 @@ CHANNEL = "https://example.org/channel"
 def only(kind: type, records: list[Record]) -> Any:
     (found,) = [record for record in records if isinstance(record, kind)]
     return found
+
+
+def signed_anew(message: Message) -> Message:
+    """The message with whatever it says now signed by its author; as it is where that cannot be written down."""
+    try:
+        return {**message, **sign(message["data"])}
+    except (KeyError, TypeError, ValueError):
+        return message
 
 
 def reasons(records: list[Record]) -> list[str]:
@@ -99,14 +112,77 @@ def test_what_cannot_be_used_says_why() -> None:
     good = FarcasterNode().cast(7, "x")
 
     def bad(**data: Any) -> list[str]:
-        return reasons(message_records(NODE, {**good, "data": {**good["data"], **data}}))
+        return reasons(message_records(NODE, signed_anew({**good, "data": {**good["data"], **data}})))
 
     assert bad(fid=0) == bad(fid="7") == reasons(message_records(NODE, [])) == ["message without fid or hash"]
     assert bad(timestamp=-1) == bad(timestamp=2**40) == bad(timestamp=2**32) == ["message with an impossible date"]
-    assert bad(castAddBody={"text": " "}) == ["post without text"] and bad(castAddBody={"text": "x", "parentCastId": {"fid": 1}}) == [
-        "reply to nothing"
-    ]
+    assert bad(castAddBody={"text": " "}) == ["post without text"] and bad(
+        castAddBody={"text": "x", "parentCastId": {"fid": 0, "hash": "0x" + "1" * 40}}
+    ) == ["reply to nothing"]
     assert bad(type="MESSAGE_TYPE_LINK_ADD") == []
+
+
+# --- signatures
+
+
+def official() -> list[Message]:
+    """Messages of every type that is read, made by Farcaster's own library (@farcaster/core 0.20.0), as a node's HTTP API writes them."""
+    return [json.loads(line) for line in (Path(__file__).parent / "farcaster_signed.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_messages_that_others_signed_are_taken() -> None:
+    messages = official()
+    assert len(messages) == 15 and len({message["data"]["type"] for message in messages}) == 7
+    for message in messages:
+        assert fault(message) == "" and not reasons(message_records(NODE, message)) and message_records(NODE, message), message
+    assert only(Deletion, message_records(NODE, messages[4])).target == "farcaster:7/0x" + "ab" * 20
+    assert hash_of("q6urq6urq6urq6urq6urq6urq6s=") == "0x" + "ab" * 20 == hash_of("0x" + "ab" * 20)
+    assert hash_of("") == hash_of(None) == hash_of("q6s=") == hash_of("?") == ""
+
+
+def test_other_orders_of_fields_are_the_same_message() -> None:
+    """Clients in Rust, Go, C++ and Python write empty lists not at all, and the parent in another place."""
+    cast = official()[2]
+    cast["data"]["castAddBody"]["type"] = "LONG_CAST"
+    spelled = list(dict.fromkeys(encoded(cast["data"])))
+    assert len(spelled) == 6
+    for data in spelled:
+        key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+        signature = base64.b64encode(key.sign(digest(data))).decode()
+        signer = "0x" + key.public_key().public_bytes_raw().hex()
+        assert fault({**cast, "hash": "0x" + digest(data).hex(), "signature": signature, "signer": signer}) == ""
+
+
+def test_altered_and_forged_messages_are_refused() -> None:
+    cast = official()[1]
+
+    def told(**changes: Any) -> list[str]:
+        return reasons(message_records(NODE, {**cast, **changes}))
+
+    altered = "message that is not what was signed"
+    for name, value in (("text", "Other words."), ("mentions", [3, 4]), ("parentCastId", None), ("embeds", []), ("type", "LONG_CAST")):
+        assert told(data={**cast["data"], "castAddBody": {**cast["data"]["castAddBody"], name: value}}) == [altered], name
+    assert told(data={**cast["data"], "fid": 8}) == told(data={**cast["data"], "timestamp": 1 + cast["data"]["timestamp"]}) == [altered]
+    other = sign(FarcasterNode().cast(8, "x")["data"])
+    assert told(signer=other["signer"]) == told(signature=other["signature"]) == ["message with a forged signature"]
+    assert told(signature="") == told(signer=None) == told(hashScheme="") == ["message without a signature"]
+    assert told(data={**cast["data"], "network": "?"}) == ["message that cannot be checked"]
+    records = message_records(NODE, {**cast, "signature": other["signature"]})
+    assert not [record for record in records if not isinstance(record, Reject)]
+
+
+@needs_samples
+def test_real_casts_have_the_hashes_that_are_worked_out_here() -> None:
+    """Of those that the samples hold whole: they leave out parents and mentions."""
+    casts = json.loads((SAMPLES / "farcaster_neynar_casts.json").read_text(encoding="utf-8"))
+    found = 0
+    for cast in casts:
+        seconds = int(datetime.fromisoformat(cast["timestamp"]).timestamp()) - EPOCH
+        head = {"type": "MESSAGE_TYPE_CAST_ADD", "fid": cast["author"]["fid"], "timestamp": seconds, "network": "FARCASTER_NETWORK_MAINNET"}
+        embeds = [{"url": embed["url"]} for embed in cast["embeds"] if "url" in embed]
+        bodies = ({"text": cast["text"], "embeds": embeds, "type": kind} for kind in ("CAST", "LONG_CAST", "TEN_K_CAST"))
+        found += any("0x" + digest(data).hex() == cast["id"] for body in bodies for data in encoded({**head, "castAddBody": body}))
+    assert found >= 1
 
 
 @needs_samples
@@ -142,6 +218,9 @@ def fuzz(count: int, seed: int = 0) -> tuple[int, int]:
     refused = 0
     for _ in range(count):
         broken = mutate(chance.choice(originals), chance)
+        body = mapping(mapping(broken).get("mergeMessageBody"))
+        if "message" in body and chance.random() < 0.9:  # else the signature alone would be what refuses it
+            body["message"] = signed_anew(mapping(body["message"]))
         records = event_records(NODE, broken)
         check_records(records)
         refused += any(isinstance(record, Reject) for record in records)
@@ -158,12 +237,6 @@ def test_mutated_events_leave_nothing_broken() -> None:
 
 
 # --- a node
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store(":memory:") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from crawler import hosts as hosting
-from crawler import network
 from crawler.hosts import CHECKED, Hosts
+from index import hosts
 from index import tables_discussion as tables
 from index.errors import SourceError
 from index.records import Source
@@ -113,7 +113,7 @@ def test_a_name_is_asked_for_once_whatever_it_says_later(monkeypatch: pytest.Mon
         await known.host("https://rebind.example/c", True, "two", "", lambda _: None)
         assert CHECKED.pop("rebind.example") == ["93.184.216.34"]
 
-    monkeypatch.setattr(network.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", resolve)
     asyncio.run(twice())
 
 

@@ -154,12 +154,6 @@ def test_mutated_statuses_leave_nothing_broken() -> None:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store(":memory:") as opened:
-        yield opened
-
-
-@pytest.fixture
 def fed() -> MastodonServer:
     return MastodonServer()
 

@@ -30,12 +30,6 @@ def relay() -> Iterator[RelayThread]:
         yield opened
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store(":memory:") as opened:
-        yield opened
-
-
 def visits(store: Store, url: str) -> Visits:
     return Visits(store, Source(source_id(url), "nostr", url, url, allow_private=True), sweep, hints)
 

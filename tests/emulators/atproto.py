@@ -25,6 +25,7 @@ from coincurve import PrivateKey
 from coincurve.ecdsa import der_to_cdata, serialize_compact
 
 from crawler.dagcbor import Link, encode
+from tests.emulators.gate import Gate
 from tests.emulators.loopback import Quiet
 
 POST, LIKE, REPOST, PROFILE = "app.bsky.feed.post", "app.bsky.feed.like", "app.bsky.feed.repost", "app.bsky.actor.profile"
@@ -162,6 +163,8 @@ class AtWorld:
     refuses_old: bool = False  # version 2
     drop_after: int = 0  # events, then the connection breaks; 0 = never
     asked: list[str] = field(default_factory=list)
+    streamed: int = 0  # events
+    gate: Gate = field(default_factory=Gate)
     url: str = ""
     stream: str = ""
 
@@ -258,6 +261,7 @@ class AtServer:
             wbufsize = 65_536
 
             def do_GET(self) -> None:
+                world.gate.wait()
                 status, body = (404, b"") if self.path == "/robots.txt" else world.answer(self.path)
                 world.asked.append(self.path)
                 self.send_response(status)
@@ -321,6 +325,7 @@ class AtServer:
                     if event["did"] in people and wanted:
                         await socket.send(json.dumps(event))
                         sent += 1
+                        self.world.streamed += 1
                         if self.world.drop_after and sent >= self.world.drop_after:
                             await socket.close(1011, "restart")
                             return

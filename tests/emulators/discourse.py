@@ -11,6 +11,7 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,6 +93,8 @@ class DiscourseEmulator:
         self.slow = 0.0
         self.old_before = False  # `before` of /posts.json as older versions have it: ids of the window (n - 50, n]
         self.hides: set[str] = set()  # "likers", "history", "posts": not shown to everybody
+        self.reactions_plugin = False
+        self.main_reaction, self.no_likes = "heart", {"-1"}
         self.flaky = 0.0  # share of requests that fail, each in one of the ways that servers have
         self.while_answering: Callable[[str], None] | None = None  # life goes on: told of each path before it is answered
         self.history: dict[int, list[str]] = {}  # post → earlier texts
@@ -174,6 +177,18 @@ class DiscourseEmulator:
         self.like(post, len(names))
         self.posts[post]["liked_by"] = [self.user(name) for name in names]
 
+    def react(self, post: int, name: str, emoji: str = "") -> None:
+        """With the reactions plugin: one reaction for each person, "" takes it back. Kinds that are no likes are in `no_likes`."""
+        given = self.posts[post].setdefault("reacted_by", {})
+        given.pop(name, None)
+        if emoji:
+            self.user(name)
+            given[name] = emoji
+        self.reactions_plugin = True
+        likes = [person for person, kind in given.items() if kind not in self.no_likes]
+        self.like(post, len(likes))
+        self.posts[post]["liked_by"] = [self.user(person) for person in likes if given[person] == self.main_reaction]
+
     def delete_by_author(self, post: int) -> None:
         self.posts[post] |= {"cooked": "<p>(post deleted by author)</p>", "user_deleted": True, "version": 2, "updated_at": self.tick()}
         self.bump(self.posts[post]["topic_id"])
@@ -236,6 +251,7 @@ class DiscourseEmulator:
         yield r"/t/(\d+)/posts\.json", self._topic_posts
         yield r"/posts\.json", self._latest_posts
         yield r"/post_action_users\.json", self._likers
+        yield r"/discourse-reactions/posts/(\d+)/reactions-users\.json", self._reaction_users
         yield r"/posts/(\d+)/revisions/latest\.json", self._latest_revision
         yield r"/posts/(\d+)/revisions/(\d+)\.json", self._revision
 
@@ -274,12 +290,13 @@ class DiscourseEmulator:
         if topic not in self.topics:
             return not_found()
         posts = self._posts_of(topic)
-        stream = {"posts": [_public(post) for post in posts[:FIRST_POSTS]], "stream": [post["id"] for post in posts]}
-        return json_reply(self.topics[topic] | {"posts_count": len(posts), "tags": ["t"], "post_stream": stream})
+        stream = {"posts": [self._public(post) for post in posts[:FIRST_POSTS]], "stream": [post["id"] for post in posts]}
+        valid = {"valid_reactions": [self.main_reaction, "tada", "thinking", "-1"]} if self.reactions_plugin else {}
+        return json_reply(self.topics[topic] | {"posts_count": len(posts), "tags": ["t"], "post_stream": stream} | valid)
 
     def _topic_posts(self, query: dict[str, list[str]], topic: int) -> Reply:
         wanted = {int(post) for post in query.get("post_ids[]", [])}
-        posts = [_public(post) for post in self._posts_of(topic) if post["id"] in wanted]
+        posts = [self._public(post) for post in self._posts_of(topic) if post["id"] in wanted]
         return json_reply({"post_stream": {"posts": posts}, "id": topic})
 
     def _latest_posts(self, query: dict[str, list[str]]) -> Reply:
@@ -292,7 +309,7 @@ class DiscourseEmulator:
         elif before > 0:
             newest = [post for post in newest if post["id"] < before]
         shown = [
-            _public(post) | {"raw": post["cooked"][3:-4], "topic_title": self.topics[post["topic_id"]]["title"]}
+            self._public(post) | {"raw": post["cooked"][3:-4], "topic_title": self.topics[post["topic_id"]]["title"]}
             for post in newest[:LATEST_POSTS]
         ]
         return json_reply({"latest_posts": shown})
@@ -304,6 +321,35 @@ class DiscourseEmulator:
         names = {number: name for name, number in self.users.items()}
         people = [{"id": user, "username": names[user], "name": None, "avatar_template": ""} for user in post.get("liked_by", ())]
         return json_reply({"post_action_users": people})
+
+    def _reaction_users(self, _: dict[str, list[str]], post: int) -> Reply:
+        """Names without numbers, 27 of each kind at most."""
+        if post not in self.posts or not self.reactions_plugin or "reactions" in self.hides:
+            return not_found()
+        given = self.posts[post].get("reacted_by", {})
+        users = [
+            {
+                "id": entry["id"],
+                "count": entry["count"],
+                "users": [
+                    {"username": name, "name": name.title(), "can_undo": False} for name, kind in given.items() if kind == entry["id"]
+                ][:27],
+            }
+            for entry in self._reactions(self.posts[post])
+        ]
+        return json_reply({"reaction_users": users})
+
+    def _reactions(self, post: dict[str, Any]) -> list[dict[str, Any]]:
+        counts = Counter(post.get("reacted_by", {}).values())
+        return [{"id": kind, "type": "emoji", "count": count} for kind, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+
+    def _public(self, post: dict[str, Any]) -> dict[str, Any]:
+        """What readers see of a post: not who likes it."""
+        shown = {name: value for name, value in post.items() if name not in ("liked_by", "reacted_by")}
+        shown["topic_slug"] = f"t-{post['topic_id']}"
+        if self.reactions_plugin:
+            shown |= {"reactions": self._reactions(post), "reaction_users_count": len(post.get("reacted_by", {}))}
+        return shown
 
     def _latest_revision(self, query: dict[str, list[str]], post: int) -> Reply:
         return self._revision(query, post, 1 + len(self.history.get(post, ())))
@@ -347,11 +393,6 @@ class DiscourseEmulator:
         finally:
             with self._guard:
                 self._busy -= 1
-
-
-def _public(post: dict[str, Any]) -> dict[str, Any]:
-    """What readers see of a post: not who likes it."""
-    return {name: value for name, value in post.items() if name != "liked_by"} | {"topic_slug": f"t-{post['topic_id']}"}
 
 
 def side_by_side(before: str, after: str) -> str:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from crawler.farcaster_signed import digest, encoded
+
 EPOCH = 1_609_459_200
 Message = dict[str, Any]
+
+
+def sign(data: dict[str, Any]) -> Message:
+    """A message of its author, as the HTTP API gives it. That others sign the same is tested with messages of theirs."""
+    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(str(data["fid"]).encode()).digest())
+    hash = digest(next(encoded(data)))
+    schemes = {"hashScheme": "HASH_SCHEME_BLAKE3", "signatureScheme": "SIGNATURE_SCHEME_ED25519"}
+    signature = base64.b64encode(key.sign(hash)).decode()
+    return {
+        "data": data,
+        "hash": "0x" + hash.hex(),
+        "signature": signature,
+        "signer": "0x" + key.public_key().public_bytes_raw().hex(),
+        **schemes,
+    }
 
 
 class FarcasterNode:
@@ -32,9 +52,8 @@ class FarcasterNode:
     def _merge(self, fid: int, type: str, **body: Any) -> Message:
         self.fids.add(fid)
         data = {"type": type, "fid": fid, "timestamp": self.tick(), "network": "FARCASTER_NETWORK_MAINNET", **body}
-        hash = "0x" + hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:40]
-        message = {"data": data, "hash": hash, "hashScheme": "HASH_SCHEME_BLAKE3", "signature": "", "signer": "0x00"}
-        self.messages[hash] = message
+        message = sign(data)
+        self.messages[message["hash"]] = message
         self._event(fid, {"type": "HUB_EVENT_TYPE_MERGE_MESSAGE", "mergeMessageBody": {"message": message, "deletedMessages": []}})
         return message
 
@@ -42,7 +61,15 @@ class FarcasterNode:
         self.events[fid % self.shards + 1].append({"id": self.height << 14 | len(self.events[fid % self.shards + 1]) % 100, **event})
 
     def cast(self, fid: int, text: str, parent: Message | None = None, url: str = "", **more: Any) -> Message:
-        add: dict[str, Any] = {"text": text, "embeds": [], "mentions": [], "mentionsPositions": [], **more}
+        add: dict[str, Any] = {
+            "embedsDeprecated": [],
+            "text": text,
+            "embeds": [],
+            "mentions": [],
+            "mentionsPositions": [],
+            "type": "CAST",
+            **more,
+        }
         if parent is not None:
             add["parentCastId"] = {"fid": parent["data"]["fid"], "hash": parent["hash"]}
         elif url:
@@ -51,7 +78,11 @@ class FarcasterNode:
 
     def remove(self, cast: Message) -> None:
         del self.messages[cast["hash"]]
-        self._merge(cast["data"]["fid"], "MESSAGE_TYPE_CAST_REMOVE", castRemoveBody={"targetHash": cast["hash"]})
+        self._merge(
+            cast["data"]["fid"],
+            "MESSAGE_TYPE_CAST_REMOVE",
+            castRemoveBody={"targetHash": base64.b64encode(bytes.fromhex(cast["hash"][2:])).decode()},
+        )
 
     def react(self, fid: int, cast: Message, type: str = "LIKE") -> Message:
         target = {"fid": cast["data"]["fid"], "hash": cast["hash"]}
@@ -65,13 +96,17 @@ class FarcasterNode:
         self._merge(fid, "MESSAGE_TYPE_USER_DATA_ADD", userDataBody={"type": f"USER_DATA_TYPE_{type}", "value": value})
 
     def verify(self, fid: int, address: str) -> Message:
-        told = {"address": address, "claimSignature": "", "blockHash": "", "protocol": "PROTOCOL_ETHEREUM"}
+        told = {"address": address, "claimSignature": "", "blockHash": "0x", "type": 0, "chainId": 0, "protocol": "PROTOCOL_ETHEREUM"}
         return self._merge(fid, "MESSAGE_TYPE_VERIFICATION_ADD_ETH_ADDRESS", verificationAddAddressBody=told)
 
     def unverify(self, message: Message) -> None:
         del self.messages[message["hash"]]
         address = message["data"]["verificationAddAddressBody"]["address"]
-        self._merge(message["data"]["fid"], "MESSAGE_TYPE_VERIFICATION_REMOVE", verificationRemoveBody={"address": address})
+        self._merge(
+            message["data"]["fid"],
+            "MESSAGE_TYPE_VERIFICATION_REMOVE",
+            verificationRemoveBody={"address": address, "protocol": "PROTOCOL_ETHEREUM"},
+        )
 
     def name(self, fid: int, name: str) -> None:
         self.proofs.append({"timestamp": int(time.time()), "name": name, "owner": "0x00", "fid": fid, "type": "USERNAME_TYPE_FNAME"})

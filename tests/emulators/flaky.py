@@ -8,13 +8,16 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from tests.emulators.gate import Gate
+
 
 class Flaky:
     """`with Flaky(url, 0.2) as proxy`: each message from the client breaks its connection with that probability."""
 
     def __init__(self, url: str, share: float, seed: int = 1) -> None:
         self._to, self.share, self._chance = urlsplit(url), share, random.Random(seed)
-        self.url = ""
+        self.gate = Gate()  # for what the client says
+        self.url, self.passed = "", 0  # pieces that went through, in either direction
 
     def __enter__(self) -> Flaky:
         self._loop = asyncio.new_event_loop()
@@ -44,6 +47,10 @@ class Flaky:
             while data := await reader.read(65_536):
                 if breaks and self._chance.random() < self.share:
                     break
+                if breaks and not self.gate.take():
+                    while not self.gate.is_open():
+                        await asyncio.sleep(0.02)
+                self.passed += 1
                 writer.write(data)
                 await writer.drain()
         writer.close()

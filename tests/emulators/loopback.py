@@ -8,6 +8,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.emulators.gate import Gate
+
 Answering = Callable[[str], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]]
 
 
@@ -23,6 +25,7 @@ class Loopback:
 
     def __init__(self, answer: Answering) -> None:
         self.answer, self.failing, self.asked, self.url = answer, 0.0, list[str](), ""
+        self.gate = Gate()
         self._chance = random.Random(4)
 
     def __enter__(self) -> Loopback:
@@ -34,6 +37,7 @@ class Loopback:
 
             def do_GET(self) -> None:
                 server.asked.append(self.path)
+                server.gate.wait()
                 if self.path == "/robots.txt":
                     reply: tuple[Any, ...] = (404, b"")
                 elif server._chance.random() < server.failing:

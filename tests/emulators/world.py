@@ -12,9 +12,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.emulators.gate import Gate
+from tests.emulators.loopback import Quiet
 
 EPOCH = 1_700_000_000
 
@@ -131,6 +134,7 @@ class WorldServer:
         self.world = world
         self.log: list[Hit] = []
         self.failing = 0.0  # share of requests that fail
+        self.gate = Gate()
         self.chance = random.Random(7)
         self._busy = 0
         self._guard = threading.Lock()
@@ -151,6 +155,7 @@ class WorldServer:
                 self._serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
             def _serve(self, body: bytes) -> None:
+                outer.gate.wait()
                 reply = outer._handle(self, body)
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
@@ -162,7 +167,7 @@ class WorldServer:
             def log_message(self, *_: Any) -> None:
                 return
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Quiet(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
