@@ -50,6 +50,12 @@ class Commands(TyperGroup):
         except typer.TyperException as error:
             complain(error.format_message(), "add --help to see how it is used", error.exit_code, as_json)
             code = error.exit_code
+        except Exception as error:
+            from index.store import interrupted
+
+            if not interrupted(error):
+                raise
+            code = INTERRUPTED
         if code == INTERRUPTED:
             complain("interrupted", "run again to resume", INTERRUPTED, as_json)
         sys.exit(code or 0)
@@ -240,6 +246,7 @@ STAGES: dict[str, Callable[[Job], Any]] = {"crawl": _crawl, "distill": _distill,
 def run_stages(job: Job, names: Sequence[str]) -> dict[str, Any]:
     """Stages in order, entered into the table of runs with what each cost."""
     from index.aside import leave_runs
+    from index.store import interrupted
     from index.tables_procedures import finish_run, start_run
     from publish.report import run_value
 
@@ -253,7 +260,7 @@ def run_stages(job: Job, names: Sequence[str]) -> dict[str, Any]:
             reports[name] = STAGES[name](job)
             _save_costs(job.store, number, name, reports[name], (time.monotonic_ns() - begun) // 1000)
     except BaseException as error:
-        finish_run(job.store, number, "interrupted" if isinstance(error, KeyboardInterrupt) else "error", {"error": str(error)})
+        finish_run(job.store, number, "interrupted" if interrupted(error) else "error", {"error": str(error)})
         leave_runs(job.workspace, job.store)
         raise
     status = "partial" if any(getattr(report, "partial", False) for report in reports.values()) else "ok"

@@ -166,14 +166,25 @@ def _twin(scored: ScoredThread, step: DraftStep, steps: Sequence[DraftStep]) -> 
     Whoever says two near things mostly means two things ("generate the public key", "generate the weaker public key"): of
     one author's words only what stands there twice is one step (docs/decisions/0031-fields.md).
     """
-    for other in steps:
-        if other.statements[0].place == step.statements[0].place or not same_polarity(step.frame, other.frame):
-            continue
-        near = _cosine(step.vector, other.vector)
-        same_verb = bool(step.frame and other.frame and step.frame.verb == other.frame.verb)
-        if (near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb)) and _says_the_same(scored, step, other):
-            return other
-    return None
+    return next((other for other in steps if _near(step, other) and _says_the_same(scored, step, other)), None)
+
+
+def _near(step: DraftStep, other: DraftStep) -> bool:
+    """Whether two steps of different passages mean nearly the same, by the model."""
+    if other.statements[0].place == step.statements[0].place or not same_polarity(step.frame, other.frame):
+        return False
+    near = _cosine(step.vector, other.vector)
+    same_verb = bool(step.frame and other.frame and step.frame.verb == other.frame.verb)
+    return near >= SAME_STEP_BP or (near >= SAME_FRAME_BP and same_verb)
+
+
+def distinct_steps(steps: Sequence[DraftStep]) -> int:
+    """How many things there are to do: three that are nearly the same ("grants for X", "grants for Y") make no procedure."""
+    found: list[DraftStep] = []
+    for step in steps:
+        if not any(_near(step, other) for other in found):
+            found.append(step)
+    return len(found)
 
 
 def _says_the_same(scored: ScoredThread, step: DraftStep, other: DraftStep) -> bool:

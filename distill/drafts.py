@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from distill import goals
-from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, gather_steps, vectors_of
+from distill.amend import DraftStance, DraftStep, HeardStance, Statement, attach_stances, distinct_steps, gather_steps, vectors_of
 from distill.asides import without_asides
 from distill.circumstances import actors_of, condition_of, is_optional
 from distill.consensus import Vote, consensus
@@ -67,7 +67,7 @@ def distill_thread(
         part = without_renewed(scored, without_asides(scored, pruned(scored, part, own.score_bp))) if own.emitted else part
         steps = gather_steps(scored, part, vectors)
         judged.append(sequence(scored, part, steps, own, config.min_steps))
-        if own.emitted and len(steps) >= config.min_steps:
+        if own.emitted and distinct_steps(steps) >= config.min_steps:
             found.append((part, steps, own))
     if not found:
         few = replace(verdict, emitted=False, reason="fewer distinct steps than a procedure has")

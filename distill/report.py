@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from distill.amend import distinct_steps
 from distill.languages import other_language
 from distill.scaffold import Scaffold, acts, scaffold_floor, weight
 
@@ -46,7 +47,7 @@ def thread_report(
 
 def sequence(scored: ScoredThread, scaffold: Scaffold, steps: Sequence[DraftStep], verdict: Verdict, min_steps: int) -> dict[str, Any]:
     """One post's sequence as it was judged: the span that each distinct step was said at first, and its surety."""
-    few = verdict.emitted and len(steps) < min_steps
+    few = verdict.emitted and distinct_steps(steps) < min_steps
     return {
         "post": scored.posts[scaffold.post].read.post.id,
         "gate_bp": verdict.score_bp,

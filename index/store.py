@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,15 @@ PATIENCE = 10.0  # seconds
 def now() -> str:
     """Now, as the records write it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether somebody ended the command: amid a query DuckDB makes an error of its own of it."""
+    import duckdb
+
+    if isinstance(error, KeyboardInterrupt | duckdb.InterruptException):
+        return True
+    return isinstance(error, duckdb.Error | RuntimeError) and bool(re.search(r"KeyboardInterrupt|Query interrupted", str(error)))
 
 
 def _connect(path: Path | str, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distill.amend import gather_steps
+from distill.amend import distinct_steps, gather_steps
 from distill.scaffold import Place, Scaffold
 from tests.distill.builders import axis, between, scored
 
@@ -54,3 +54,12 @@ def test_near_words_of_another_author_are_one_step() -> None:
 @pytest.mark.parametrize("second", ["Wait 21 days for comments.", "Wait 14 days for comments on the Harbour board."])
 def test_another_number_or_name_is_another_step(second: str) -> None:
     assert len(stated("Wait 14 days for comments on the Tide board.", second, authors=("ann", "bob"))) == 2
+
+
+def test_near_words_of_one_author_are_steps_but_not_things_to_do() -> None:
+    """A list of three grants is written with three verbs that are the same, and is no procedure."""
+    made = scored("- Grant the north team.\n- Grant the south team.\n- Open the vote.", authors=["ann"])
+    places = tuple(Place(0, n) for n in range(3))
+    vectors = dict(zip(places, [axis(0), between(0, 1, 0.95), axis(2)], strict=True))
+    steps = gather_steps(made, Scaffold(0, places, ()), vectors)
+    assert (len(steps), distinct_steps(steps)) == (3, 2)

@@ -70,7 +70,7 @@ def test_a_thread_that_gave_an_sop(real: Snapshot) -> None:
         "Skeleton: post 1 by wrenfield",
         "Gate: ",
         "Find a sponsor",
-        "dissented of step 3",
+        "dissented of step 2",
         "raise distill.thread_threshold_bp",
         "/t/58, as a copy",
     ):

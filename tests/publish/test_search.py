@@ -164,7 +164,7 @@ def test_a_release_without_facets_says_what_to_do(folder: Path) -> None:
     assert "precipitate run" in told.value.way_out
 
 
-@pytest.mark.parametrize("query", ["\x00\x1b[2J\u202e", "grant " * 20_000, "\ud800 grant", "🙂" * 100_000, "\n\t grant"])
+@pytest.mark.parametrize("query", ["\x00\x1b[2J\u202e", "grant " * 20_000, "\ud800 grant", "🙂" * 100_000 + " grant", "\n\t grant"])
 def test_hostile_questions_are_answered(folder: Path, encoder: None, query: str) -> None:
     assert len(search(folder, query, 3, Config())) <= 3
 
@@ -195,12 +195,12 @@ def test_an_answer_needs_words_or_meaning(folder: Path, monkeypatch: pytest.Monk
     assert {hit.id for hit in search(folder, QUESTION, 50, Config())} == {hit.id for hit in by_words(folder, QUESTION, 50)}
 
 
-@pytest.mark.parametrize("query", ["?!", "zzzyqx", '"', 'body:"zzzyqx"^9 (', "\x00\u202e", "*" * 10_000])
+@pytest.mark.parametrize("query", ["zzzyqx", 'body:"zzzyqx"^9 (', "zzzyqx" + "*" * 10_000])
 def test_nothing_for_nothing(folder: Path, query: str) -> None:
     assert by_words(folder, query) == []
 
 
-@pytest.mark.parametrize("query", ["", "   ", "\n\t"])
+@pytest.mark.parametrize("query", ["", "   ", "\n\t", "?!", '"', "\x00\u202e", "*" * 10_000, "🙂" * 100_000])
 def test_whoever_asks_nothing_is_told_how_to_ask(folder: Path, query: str) -> None:
     for ask in (by_words, lambda _, text: plan(Searcher(folder, Config().distill.model), text)):
         with pytest.raises(UsageError, match="asks nothing") as told:
