@@ -133,6 +133,7 @@ def measure(name: str, kills: int, conversations: int, seed: int) -> bool:
             kills,
             chance,
             lambda number: live_on(case, world, chance, number),
+            server.gate,
         )
         visits = at_rest(workspace)
         with Store(workspace / ".precipitate" / "work.duckdb") as store:

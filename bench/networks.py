@@ -307,7 +307,7 @@ def measure(name: str, threads: int, kills: int, seed: int) -> bool:
                 life.thread(number)
                 written.append(number + 1)
 
-        killed = kill_again_and_again(lambda kill: crawl(workspace, kill), life.asked, whole, kills, chance, live_on)
+        killed = kill_again_and_again(lambda kill: crawl(workspace, kill), life.asked, whole, kills, chance, live_on, life.gate)
         live_on(kills)
         rests = [at_rest(workspace)]
         life.change()
