@@ -37,7 +37,7 @@ class Example:
 
 def load_examples(workspace: Path, labels: Path) -> list[Example]:
     rows = {row["thread"]: row for row in map(json.loads, labels.read_text().strip().split("\n"))}
-    with Store(workspace / ".precipitate" / "work.duckdb", read_only=True) as store:
+    with Store(workspace / ".precipitate" / "work.duckdb") as store:  # not read-only: see bench.lifecycle
         threads = read_threads(store, sorted(rows))
     missing = set(rows) - {thread.id for thread in threads}
     if missing:

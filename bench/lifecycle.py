@@ -128,7 +128,7 @@ def stored_threads(corpus: Path, topics: Sequence[str]) -> dict[str, StoredThrea
 def _read(database: Path, topics: Sequence[str]) -> dict[str, StoredThread]:
     from index.tables_discussion import thread_hashes
 
-    with Store(database, read_only=True) as store:
+    with Store(database) as store:  # not read-only: what is to be masked in texts is noted when they are first read
         ids = [thread for thread in thread_hashes(store) if "magicians" in thread and thread.rsplit("/", 1)[1] in set(topics)]
         return {thread.id.rsplit("/", 1)[1]: thread for thread in read_threads(store, ids)}
 

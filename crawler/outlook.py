@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from crawler.frontier import Frontier
 from crawler.job import Job
+from index.counted import counted
 
 # Entries of a cursor that say up to where a source was read, and hints that say what is looked at again.
 MARKS = ("changed_from", "read_until", "active_from", "min_id", "etag", "modified")
@@ -36,12 +37,12 @@ def _forum(job: Job) -> list[str]:
         lines = ["/latest.json, all pages: nothing is known yet"]
     waiting = set(frontier.threads()) | set(hints.get("recheck", ()))
     if waiting:
-        lines.append(f"{_many(len(waiting), 'thread')} to be read: left from the last run, or a post was missing there")
+        lines.append(f"{counted(len(waiting), 'thread')} to be read: left from the last run, or a post was missing there")
     lines.append("each thread that the listing shows as changed: one request for 20 posts")
     pages = extra * 4 // 5 if frontier.head else 0
     if pages:
         lines.append(
-            f"up to {_many(pages, 'page')} of /posts.json, to compare {pages * 50:,} older posts; threads that differ are read again"
+            f"up to {counted(pages, 'page')} of /posts.json, to compare {pages * 50:,} older posts; threads that differ are read again"
         )
     wanted = {"likers": "unnamed", "other reactions": "reacted", "earlier texts": "edited"}
     counts = [f"{what} of {len(hints.get(name, ())):,}" for what, name in wanted.items() if hints.get(name)]
@@ -57,7 +58,3 @@ def _other(job: Job) -> list[str]:
     left = [name for name, value in job.cursor.items() if name.endswith("_again") and value]
     lines += [f"{len(job.cursor[name].split()):,} that failed in the last run: tried again" for name in left]
     return lines or ["all that is there: nothing is known yet"] if not job.cursor else lines
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

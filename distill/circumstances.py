@@ -22,7 +22,7 @@ _PEOPLE = frozenset(
     "acceptor account-holder accountant adversary agency agent alliance applicant arbiter architect army artist assembly assistant association attendee attorney auditor "
     "author badgeholder beneficiary board body bookkeeper branch building-group bureau cabinet candidate caretaker chair champion chief child citizen claimant class clerk client-team "
     "club co-author coalition colleague collective commission commissioner committee community company consortium consultant contributor coop cooperative "
-    "core-dev coordinator council counterparty court creator crew custodian customer dao delegate delegation department dev developer director donor driver "
+    "core-dev coordinator council counterparty court creator crew custodian customer dao delegate department dev developer director donor driver "
     "editor employee entity exchange-operator expert facilitator faction family fellow fellowship firm folk foundation founder friend fund-manager government grantee "
     "group guardian guest guild head helper holder host house individual initiator institution instructor inspector investor jury keeper kid lawyer "
     "lead leader librarian maintainer maker man manager mediator member mentor merchant miner ministry moderator neighbour neighbor newcomer nominee "

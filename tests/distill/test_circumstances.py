@@ -58,7 +58,9 @@ def test_persons_and_groups(noun: str) -> None:
     assert is_party(noun)
 
 
-@pytest.mark.parametrize("noun", ["order", "layer", "ledger", "mirror", "tracker", "list", "proposal", "address", "floor", "process"])
+@pytest.mark.parametrize(
+    "noun", ["order", "layer", "ledger", "mirror", "tracker", "list", "proposal", "address", "floor", "process", "delegations"]
+)
 def test_things(noun: str) -> None:
     assert not is_party(noun)
 
